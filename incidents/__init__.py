@@ -1,0 +1,1 @@
+"""Incidents: what is reported, worked on, answered, and closed."""

@@ -1,0 +1,76 @@
+"""The only source of incidents for pages and API (D21, D22): what a scope does not reach is not there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+
+from incidents.models import Draft, HeldMail, Incident, Message, MessageKind, Release, TimelineCode, TimelineEntry
+from supportdesk.people.scope import Scope
+
+# Steps of the house: who took it, notes, warnings. Customers see none of them (D22).
+INSIDE_CODES = (
+    TimelineCode.TAKEN,
+    TimelineCode.HANDED_OVER,
+    TimelineCode.NOTED,
+    TimelineCode.WARNED,
+    TimelineCode.BREACHED,
+)
+
+
+def incidents_for(scope: Scope) -> QuerySet[Incident]:
+    """All for the desk; a customer's own for its contacts; their own only for a restricted contact (D21)."""
+    if scope.desk:
+        return Incident.objects.all()
+    return Incident.objects.filter(Q(customer_id__in=scope.full_customer_ids) | Q(contact_id__in=scope.contact_ids))
+
+
+def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
+    """The conversation of an incident that the scope may see (D22).
+
+    Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D28).
+    """
+    messages = Message.objects.filter(incident=incident, incident__in=incidents_for(scope))
+    if not scope.desk:
+        messages = messages.exclude(kind__in=(MessageKind.NOTE, MessageKind.AUTOMATIC))
+    return messages.select_related("contact", "user").prefetch_related("mails__mail")
+
+
+def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
+    """The steps of an incident that the scope may see (D22)."""
+    entries = TimelineEntry.objects.filter(incident=incident, incident__in=incidents_for(scope))
+    if not scope.desk:
+        entries = entries.exclude(code__in=INSIDE_CODES)
+    return entries.select_related("user", "contact")
+
+
+def drafts_for(scope: Scope, *, at: datetime) -> QuerySet[Draft]:
+    """Drafts that are still to be sent: a contact's own, or their customer's (D8)."""
+    return _drafts(scope).filter(incident=None, discarded_at=None, kept_until__gt=at)
+
+
+def opened_drafts_for(scope: Scope) -> QuerySet[Draft]:
+    """Drafts that became incidents, so that an old link to one still leads somewhere (D8)."""
+    return _drafts(scope).filter(incident__isnull=False)
+
+
+def _drafts(scope: Scope) -> QuerySet[Draft]:
+    if scope.desk:
+        return Draft.objects.all()
+    return Draft.objects.filter(Q(customer_id__in=scope.full_customer_ids) | Q(contact_id__in=scope.contact_ids))
+
+
+def current_releases(*, at: datetime, zone: str) -> QuerySet[Release]:
+    """Releases that an incident may be opened for, on the local day of ``at`` in the customer's zone (R12, D19)."""
+    day = at.astimezone(ZoneInfo(zone)).date()
+    return Release.objects.filter(released_on__lte=day).filter(
+        Q(supported_until=None) | Q(supported_until__gte=day)
+    ).select_related("product")
+
+
+def held_for(scope: Scope) -> QuerySet[HeldMail]:
+    """Held mail that nobody has settled, oldest first; for the desk only (D26)."""
+    held = HeldMail.objects.filter(settled_at=None).select_related("raw_mail", "incident")
+    return held if scope.desk else held.none()

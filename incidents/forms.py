@@ -1,0 +1,135 @@
+"""What people type about incidents. Every error says what is wrong and what to do, at its field."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from incidents.access import current_releases
+from incidents.models import Kind, Release
+from incidents.statuses import Status
+from supportdesk.people.models import Contact
+from supportdesk.policy import POLICY
+
+TOO_LONG = _(
+    "This is %(show_value)s characters long; a message may have %(limit_value)s. "
+    "Nothing was lost: shorten it, and send logs as a file later."
+)
+
+
+class KeyField(forms.CharField):
+    """The key that was made with the form, so that sending it twice is sending it once."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=64, min_length=8, widget=forms.HiddenInput)
+
+
+def _text(label: Any, *, required: str, rows: int = 8) -> forms.CharField:
+    field = forms.CharField(
+        label=label,
+        max_length=POLICY.text_max,
+        error_messages={"required": required, "max_length": TOO_LONG},
+        widget=forms.Textarea(attrs={"class": "input", "rows": rows}),
+    )
+    return field
+
+
+class ReleaseField(forms.ModelChoiceField[Release]):
+    """Current releases, by product (R12, D19)."""
+
+    def label_from_instance(self, release: Release) -> str:
+        return str(release)
+
+
+class ReportForm(forms.Form):
+    """A problem, one a report (R9)."""
+
+    key = KeyField()
+    contact = forms.ModelChoiceField(
+        label=_("For"), queryset=Contact.objects.none(), widget=forms.Select(attrs={"class": "input"})
+    )
+    release = ReleaseField(
+        label=_("Product and release"),
+        queryset=Release.objects.none(),
+        empty_label=_("Choose"),
+        error_messages={
+            "required": _("Choose the product and release it happens with."),
+            "invalid_choice": _("This release is not on offer: unknown, not out yet, or out of support. Choose another."),
+        },
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+    kind = forms.ChoiceField(
+        label=_("What kind of problem is it?"),
+        choices=Kind.choices,
+        error_messages={"required": _("Choose one of the four."), "invalid_choice": _("Choose one of the four.")},
+        widget=forms.RadioSelect,
+    )
+    subject = forms.CharField(
+        label=_("In one line"),
+        max_length=POLICY.subject_max,
+        error_messages={"required": _("Say in one line what the problem is.")},
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    text = _text(
+        _("What happens, and what should happen instead?"), required=_("Describe the problem: a few sentences will do.")
+    )
+
+    def __init__(self, *args: Any, contacts: list[Contact], at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self._chosen(contacts)
+        self.zone = chosen.customer.zone
+        self.chosen = chosen
+        self.fields["contact"].queryset = Contact.objects.filter(pk__in=[contact.pk for contact in contacts])  # type: ignore[attr-defined]
+        self.fields["release"].queryset = current_releases(at=at, zone=self.zone)  # type: ignore[attr-defined]
+        if len(contacts) == 1:
+            self.fields["contact"].widget = forms.HiddenInput()
+        else:
+            self.fields["contact"].label_from_instance = lambda contact: str(contact.customer)  # type: ignore[attr-defined]
+        self.initial.setdefault("contact", chosen.pk)
+
+    def _chosen(self, contacts: list[Contact]) -> Contact:
+        wanted = str(self.data.get("contact") or self.initial.get("contact") or "")
+        return next((contact for contact in contacts if str(contact.pk) == wanted), contacts[0])
+
+    def clean_subject(self) -> str:
+        return " ".join(self.cleaned_data["subject"].split())
+
+
+class MessageForm(forms.Form):
+    """What a customer adds to an incident."""
+
+    key = KeyField()
+    text = _text(_("Your message"), required=_("Write something first."), rows=5)
+
+
+class AnswerForm(forms.Form):
+    """A technician's answer, or a closing word, and what comes then (D10, D11)."""
+
+    key = KeyField()
+    text = _text(_("Your answer"), required=_("Write the answer first."))
+    then = forms.ChoiceField(
+        label=_("then"),
+        choices=[
+            (Status.WAITING.value, _("wait for the customer")),
+            (Status.OPEN.value, _("stay open")),
+            (Status.CLOSED.value, _("close")),
+        ],
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+
+
+class NoteForm(forms.Form):
+    """An internal note (D22)."""
+
+    key = KeyField()
+    text = _text(_("Internal note"), required=_("Write the note first."), rows=4)
+
+
+class ReasonForm(forms.Form):
+    """Why a re-opening is refused; the customer reads it (D16)."""
+
+    key = KeyField()
+    text = _text(_("Why it is a different problem"), required=_("Say why: the customer reads it."), rows=3)

@@ -1,0 +1,198 @@
+"""From a stored mail to one service call (D26, D28, D29): evidence in, decision by ``filing``, effect by a service."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+
+from incidents.access import incidents_for
+from incidents.filing import Decision, Evidence, decide
+from incidents.models import HeldMail, HeldReason, Incident, IncidentMail, Message, Via
+from incidents.numbers import numbers_in
+from incidents.services.conversation import customer_message, keep_automatic
+from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
+from supportdesk.mail.models import Outcome, RawMail
+from supportdesk.mail.parse import ParsedMail
+from supportdesk.mail.quotes import unquoted
+from supportdesk.mail.tokens import ReplyToken, read_reply_address
+from supportdesk.people.access import contacts_by_email, staff_has_email
+from supportdesk.people.models import Contact, User
+from supportdesk.people.scope import scope_of_contact
+from supportdesk.policy import POLICY
+
+log = logging.getLogger(__name__)
+
+
+def file_mail(*, raw_id: int, at: datetime) -> str:
+    """Files one stored mail, once, and says what became of it; empty where there was nothing to do.
+
+    A message is dated by the instant at which our gateway took the mail, not by its Date header. Whatever
+    the text lacks or exceeds, the raw source is kept and a technician finds it under held mail. A mail
+    that cannot be filed is tried again, then held with the error; it never stops the next one (D29).
+    """
+    raw = claim(raw_id=raw_id, at=at)
+    if raw is not None:
+        try:
+            return _file(raw, at=at)
+        except AlreadyHandled:
+            return ""
+        except Exception as error:  # whatever a stranger's mail provokes, the others go on
+            log.exception("Mail %s was not filed", raw_id)
+            fail(raw_id=raw_id, error=repr(error), at=at)
+    given_up = RawMail.objects.filter(pk=raw_id, outcome=Outcome.HELD, held=None).first()
+    if given_up is not None:
+        hold(raw=given_up, reason=HeldReason.UNREADABLE, sender=given_up.mail_from, subject="", at=at)
+        return Outcome.HELD
+    return ""
+
+
+@transaction.atomic
+def _file(raw: RawMail, *, at: datetime) -> str:
+    mail = read(raw)
+    senders = list(contacts_by_email(mail.from_address)) if mail.from_address else []
+    decision = decide(_evidence(raw, mail, senders))
+    outcome, reason = _carry_out(decision, raw=raw, mail=mail, senders=senders, at=at)
+    record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)
+    return outcome
+
+
+def _carry_out(
+    decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime
+) -> tuple[Outcome, str]:
+    if decision.action == "hold":
+        hold(raw=raw, reason=decision.reason, sender=mail.from_address, subject=mail.subject, at=at, incident=decision.incident)
+        return Outcome.HELD, decision.reason
+    assert decision.incident is not None
+    contact = _who(decision.incident, senders)
+    if decision.action == "automatic":
+        keep_automatic(incident_id=decision.incident, text=mail.text, contact=contact, at=raw.received_at, raw_mail=raw)
+        return Outcome.AUTOMATIC, mail.automatic
+    assert contact is not None
+    added = customer_message(
+        incident_id=decision.incident,
+        contact=contact,
+        text=mail.text,
+        via=Via.MAIL,
+        at=raw.received_at,
+        key=f"raw:{raw.pk}",
+        raw_mail=raw,
+    )
+    if added.outcome == "request":
+        return Outcome.REQUEST, ""
+    return Outcome.ADDED, "" if added.outcome == "added" else added.outcome
+
+
+def hold(
+    *, raw: RawMail, reason: str, sender: str, subject: str, at: datetime, incident: int | None = None
+) -> HeldMail:
+    """Puts a mail before the technicians (D26)."""
+    held, _made = HeldMail.objects.get_or_create(
+        raw_mail=raw,
+        defaults={
+            "reason": reason,
+            "sender": sender[:320],
+            "subject": subject[:400],
+            "incident_id": incident,
+            "held_at": at,
+        },
+    )
+    return held
+
+
+def text_of(held: HeldMail) -> str:
+    """The text of a held mail, for the technician who decides."""
+    return read(held.raw_mail).text
+
+
+@transaction.atomic
+def attach_held(*, held_id: int, incident_id: int, user: User, at: datetime) -> Message:
+    """Adds a held mail to an incident, as a message of the incident's contact: a technician says so (D26).
+
+    Where the sender is another contact of the same customer, it is that contact's message. Raises TextMissing.
+    """
+    held = HeldMail.objects.select_for_update(of=("self",)).select_related("raw_mail").get(pk=held_id)
+    incident = Incident.objects.select_related("contact").get(pk=incident_id)
+    mail = read(held.raw_mail)
+    senders = list(contacts_by_email(mail.from_address)) if mail.from_address else []
+    added = customer_message(
+        incident_id=incident_id,
+        contact=_who(incident_id, senders) or incident.contact,
+        text=mail.text[: POLICY.text_max],
+        via=Via.MAIL,
+        at=at,
+        key=f"raw:{held.raw_mail_id}",
+        raw_mail=held.raw_mail,
+    )
+    _settle(held, user=user, at=at, attached_to=incident)
+    return added.message
+
+
+@transaction.atomic
+def discard_held(*, held_id: int, user: User, at: datetime) -> None:
+    """Settles a held mail without an effect; its raw source stays stored (D29)."""
+    _settle(HeldMail.objects.select_for_update().get(pk=held_id), user=user, at=at)
+
+
+def _settle(held: HeldMail, *, user: User, at: datetime, attached_to: Incident | None = None) -> None:
+    held.settled_at, held.settled_by, held.attached_to = at, user, attached_to
+    held.save(update_fields=["settled_at", "settled_by", "attached_to"])
+
+
+def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidence:
+    token = _token(raw, mail)
+    referenced = frozenset(
+        IncidentMail.objects.filter(mail__message_id__in=[*mail.in_reply_to, *mail.references]).values_list(
+            "incident_id", flat=True
+        )
+    ) | frozenset(
+        Message.objects.filter(raw_mail__message_id__in=[*mail.in_reply_to, *mail.references]).values_list(
+            "incident_id", flat=True
+        )
+    )
+    subject = _by_number(numbers_in(mail.subject))
+    body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
+    named = {*referenced, *subject, *body, *([token.incident_id] if token else [])}
+    allowed = {
+        incident
+        for contact in senders
+        for incident in incidents_for(scope_of_contact(contact)).filter(pk__in=named).values_list("pk", flat=True)
+    }
+    return Evidence(
+        senders=mail.from_count,
+        from_staff=staff_has_email(mail.from_address),
+        contact_ids=frozenset(contact.pk for contact in senders),
+        allowed=frozenset(allowed),
+        token=token.incident_id if token else None,
+        token_contact=token.contact_id if token else None,
+        referenced=referenced,
+        in_subject=subject,
+        in_body=body,
+        automatic=bool(mail.automatic),
+        forged=mail.dmarc_failed,
+        readable=mail.sound,
+        has_content=bool(unquoted(mail.text).strip()),
+        too_long=len(mail.text) > POLICY.text_max,
+    )
+
+
+def _token(raw: RawMail, mail: ParsedMail) -> ReplyToken | None:
+    """The signed reply address among those that the mail was sent to, the envelope's first (D26)."""
+    for address in (*raw.rcpt_to, *mail.delivered_to, *mail.to, *mail.cc):
+        token = read_reply_address(address)
+        if token is not None:
+            return token
+    return None
+
+
+def _by_number(numbers: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(Incident.objects.filter(number__in=numbers).values_list("pk", flat=True)) if numbers else frozenset()
+
+
+def _who(incident_id: int, senders: list[Contact]) -> Contact | None:
+    """The contact, of those with the sender's address, who belongs to the incident's customer (D21)."""
+    customer = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
+    return next((contact for contact in senders if contact.customer_id == customer), None)
+
+

@@ -1,0 +1,135 @@
+"""The mails of an incident, one function each. They are rows of the outbox, written with what causes them (D30).
+
+Mail goes to stored addresses of contacts only; a contact without one gets none (D21, D26).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from incidents.models import Incident, IncidentMail, Message
+from incidents.windows import reopen_until
+from points.models import Charge
+from points.queries import balance, charge_parts
+from sla.models import ResponseClock
+from sla.queries import explain_clock
+from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.outgoing import queue_mail
+from supportdesk.mail.render import render_mail
+from supportdesk.mail.tokens import reply_address
+from supportdesk.people.models import Contact
+
+
+def opened(incident: Incident, *, charge: Charge, clock: ResponseClock, text: str, at: datetime) -> OutgoingMail | None:
+    """The ticket number, by when a technician answers, what was spent, and what was written (R7)."""
+    return _send(
+        "opened",
+        incident,
+        to=incident.contact,
+        at=at,
+        key=f"opened:{incident.pk}",
+        clock=clock,
+        rows=explain_clock(clock),
+        spent=charge.points,
+        parts=charge_parts(charge_id=charge.pk),
+        kept=balance(customer_id=incident.customer_id, at=at),
+        text=text,
+    )
+
+
+def answered(incident: Incident, *, message: Message, at: datetime) -> OutgoingMail | None:
+    """A technician's answer (D11)."""
+    return _send("answered", incident, to=incident.contact, at=at, key=f"message:{message.pk}", message=message)
+
+
+def closed(incident: Incident, *, message: Message | None, at: datetime) -> OutgoingMail | None:
+    """The closure, with its resolution, and until when it can be re-opened (R13)."""
+    return _send(
+        "closed",
+        incident,
+        to=incident.contact,
+        at=at,
+        key=f"closed:{incident.pk}:{at.isoformat()}",
+        message=message,
+        reopen_until=_reopen_until(incident),
+    )
+
+
+def reopened(incident: Incident, *, clock: ResponseClock, at: datetime) -> OutgoingMail | None:
+    """The same problem again: open, at no charge, with a fresh deadline (D16)."""
+    return _send(
+        "reopened", incident, to=incident.contact, at=at, key=f"reopened:{clock.pk}", clock=clock, rows=explain_clock(clock)
+    )
+
+
+def reopening_refused(incident: Incident, *, message: Message, at: datetime) -> OutgoingMail | None:
+    """A different problem, with the reason, and the way to a new report (D16)."""
+    return _send("reopening_refused", incident, to=incident.contact, at=at, key=f"message:{message.pk}", message=message)
+
+
+def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) -> OutgoingMail | None:
+    """The window is over; what was written is kept, and a new report is offered (D16)."""
+    return _send(
+        "reopening_too_late",
+        incident,
+        to=contact,
+        at=at,
+        key=f"too-late:{incident.pk}:{at.isoformat()}",
+        reopen_until=_reopen_until(incident),
+    )
+
+
+def _reopen_until(incident: Incident) -> datetime | None:
+    if incident.first_closed_at is None:
+        return None
+    return reopen_until(first_closed_at=incident.first_closed_at, zone=incident.customer.zone)
+
+
+def _send(
+    name: str, incident: Incident, *, to: Contact, at: datetime, key: str, message: Message | None = None, **context: Any
+) -> OutgoingMail | None:
+    if not to.email:
+        return None
+    rendered = render_mail(
+        f"incident_{name}",
+        {
+            "incident": incident,
+            "contact": to,
+            "customer": incident.customer,
+            "message": message,
+            "desk_name": settings.DESK_NAME,
+            "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
+            "report_link": settings.BASE_URL + reverse("portal:report"),
+            **context,
+        },
+    )
+    thread = [link.mail.message_id for link in incident.mails.select_related("mail").order_by("id")]
+    theirs = _last_message_id(incident)
+    references = [*thread[:1], *thread[-8:], *([theirs] if theirs else [])]
+    mail = queue_mail(
+        to_address=to.email,
+        to_name=to.name,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        at=at,
+        kind=f"incident_{name}",
+        key=key,
+        about=f"incident:{incident.pk}",
+        reply_to=reply_address(incident_id=incident.pk, contact_id=to.pk),
+        in_reply_to=theirs or (thread[-1] if thread else ""),
+        references=tuple(dict.fromkeys(references)),
+        automatic=message is None,
+    )
+    IncidentMail.objects.get_or_create(mail=mail, defaults={"incident": incident, "contact": to, "message": message})
+    return mail
+
+
+def _last_message_id(incident: Incident) -> str:
+    """The Message-ID of the customer's latest mail, so that their program shows our answer below it."""
+    last = incident.messages.filter(raw_mail__isnull=False, kind="customer").select_related("raw_mail").last()
+    return last.raw_mail.message_id if last is not None and last.raw_mail is not None else ""

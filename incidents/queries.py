@@ -1,0 +1,155 @@
+"""What pages ask of incidents: the quote before sending, one incident as a story, a customer's home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from incidents.access import incidents_for, messages_for, timeline_for
+from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
+from incidents.queue import Hand, hand_of
+from incidents.statuses import UNFINISHED, Status
+from points.queries import Part, Quote, charge_parts, quote
+from sla.deadline import plan
+from sla.explain import Row, rows
+from sla.holidays import calendar_for
+from sla.queries import explain_clock
+from supportdesk.mail.quotes import Piece, fold
+from supportdesk.people.models import Customer
+from supportdesk.people.scope import Scope
+from supportdesk.places import zone_info
+from supportdesk.policy import POLICY
+
+HISTORY_ROWS = 5
+# Steps that a message says already.
+SAID_BY_MESSAGES = (TimelineCode.OPENED, TimelineCode.NOTED, TimelineCode.CUSTOMER_WROTE, TimelineCode.ANSWERED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a report costs and by when it is answered, if it is sent at ``at`` (R1, R6, D24)."""
+
+    customer: Customer
+    quote: Quote
+    due_at: datetime
+    rows: tuple[Row, ...]
+
+
+def promise(*, customer: Customer, channel: str, at: datetime) -> Promise:
+    """The quote that stands before the button: cost, which lots pay, what is left, and the deadline."""
+    found = plan(logged_at=at, calendar=calendar_for(customer.place))
+    return Promise(
+        customer=customer,
+        quote=quote(customer_id=customer.pk, points=POLICY.points_for(channel), at=at),
+        due_at=found.due_at,
+        rows=rows(found, zone=zone_info(customer.zone)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One thing of the story: a message with its folded pieces, or a step."""
+
+    at: datetime
+    message: Message | None = None
+    pieces: tuple[Piece, ...] = ()
+    step: TimelineEntry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One incident as its page shows it to a scope."""
+
+    incident: Incident
+    told: tuple[Told, ...]
+    link: IncidentClock
+    hand: Hand | None
+    explained: tuple[Row, ...]
+    spent: tuple[Part, ...]
+    spent_points: int
+
+
+def story(scope: Scope, incident: Incident, *, at: datetime) -> Story:
+    """The conversation and the steps in order, the clock, and what it cost: what ``scope`` may see of it (D22)."""
+    told = [Told(at=message.at, message=message, pieces=fold(message.text)) for message in messages_for(scope, incident)]
+    told += [
+        Told(at=step.at, step=step) for step in timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)
+    ]
+    link = incident.clocks.select_related("clock").get(current=True)
+    charge = incident.charges.select_related("charge").get(current=True).charge
+    return Story(
+        incident=incident,
+        told=tuple(sorted(told, key=lambda thing: (thing.at, thing.step is not None))),
+        link=link,
+        hand=hand_of(link, at=at),
+        explained=explain_clock(link.clock),
+        spent=tuple(charge_parts(charge_id=charge.pk)),
+        spent_points=charge.points,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An unfinished incident on the customer's home: whose turn it is, and by when."""
+
+    incident: Incident
+    hand: Hand | None
+    due_at: datetime
+
+    @property
+    def their_turn(self) -> bool:
+        return self.incident.status == Status.WAITING
+
+
+def standing(scope: Scope, *, at: datetime, limit: int = 100) -> list[Standing]:
+    """A customer's unfinished incidents and re-openings asked for, the customer's turn first, then by deadline."""
+    found = with_clock(
+        (incidents_for(scope).filter(status__in=UNFINISHED) | incidents_for(scope).filter(reopen_asked_at__isnull=False))
+        .select_related("customer")
+        .order_by("-opened_at")
+    )[:limit]
+    lines = [
+        Standing(incident=incident, hand=hand_of(link, at=at), due_at=link.clock.due_at)
+        for incident in found
+        for link in current_links(incident)
+    ]
+    return sorted(lines, key=lambda line: (not line.their_turn, line.hand is None, line.due_at))
+
+
+def with_clock(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """The same incidents, each with its current clock at hand."""
+    links = IncidentClock.objects.filter(current=True).select_related("clock")
+    return incidents.prefetch_related(Prefetch("clocks", queryset=links, to_attr="current_links"))
+
+
+def current_links(incident: Incident) -> Iterable[IncidentClock]:
+    """The current clock that ``with_clock`` fetched."""
+    links: list[IncidentClock] = getattr(incident, "current_links", [])
+    return links
+
+
+def closed_lately(scope: Scope, *, limit: int = HISTORY_ROWS) -> QuerySet[Incident]:
+    """The incidents that were closed last."""
+    return (
+        incidents_for(scope)
+        .exclude(status__in=UNFINISHED)
+        .filter(reopen_asked_at=None)
+        .select_related("customer")
+        .order_by("-closed_at")[:limit]
+    )
+
+
+def history(scope: Scope, incident: Incident, *, limit: int = HISTORY_ROWS) -> tuple[list[Incident], int]:
+    """The customer's other incidents, newest first, and how many there are."""
+    others = incidents_for(scope).filter(customer=incident.customer).exclude(pk=incident.pk)
+    return list(others.order_by("-opened_at")[:limit]), others.count()
+
+
+def soonest(lines: Iterable[Standing]) -> Standing | None:
+    """The next answer that is due to the customer, or None."""
+    running = [line for line in lines if line.hand is not None]
+    return min(running, key=lambda line: line.due_at, default=None)
+

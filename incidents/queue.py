@@ -1,0 +1,263 @@
+"""The technicians' queue: what is due, in the order of its deadline (D12, D22).
+
+The same number of queries for one row and for a thousand; each group is cut, with its whole count beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, F, OrderBy, Q, QuerySet
+
+from incidents.access import held_for, incidents_for
+from incidents.models import Incident, IncidentClock
+from incidents.statuses import UNFINISHED, Status
+from points.queries import balances
+from sla.deadline import business_time_between
+from sla.holidays import calendar_for
+from sla.models import Outcome
+from sla.queries import minutes_left
+from supportdesk.people.scope import Scope
+from supportdesk.policy import POLICY
+
+Tone = Literal["calm", "soon", "breached", "waiting"]
+GroupCode = Literal["late", "today", "later", "us", "decide", "work", "customer"]
+
+GROUP_ROWS: Final = 50
+SOON_MINUTES: Final = POLICY.warning_minutes[0]
+# A local day that is "today" somewhere ends within this from now, wherever the customer is.
+LONGEST_TODAY: Final = timedelta(hours=26)
+
+RUNNING: Final = Q(clock__outcome=Outcome.RUNNING, incident__status__in=UNFINISHED)
+ANSWERED: Final = Q(incident__status__in=UNFINISHED) & ~Q(clock__outcome=Outcome.RUNNING)
+UNDECIDED: Final = Q(incident__reopen_asked_at__isnull=False)
+WROTE: Final = ANSWERED & Q(incident__wrote_at__isnull=False)
+QUIET: Final = ANSWERED & Q(incident__wrote_at=None)
+WORK: Final = QUIET & ~Q(incident__status=Status.WAITING)
+WAITS: Final = QUIET & Q(incident__status=Status.WAITING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """What a clock shows: business time left (negative when late), how much of 240 minutes is used, the tone."""
+
+    left: timedelta
+    used: int
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class There:
+    """The customer's clock: open now, or the instant at which it opens."""
+
+    zone: str
+    place: str
+    opens_at: datetime | None
+    opens_today: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the queue."""
+
+    incident: Incident
+    hand: Hand | None
+    since: timedelta | None  # business time since the customer wrote or asked
+    there: There
+    points: int
+
+    @property
+    def is_low(self) -> bool:
+        """True where the points on hand are under the price of one more call (R1)."""
+        return self.points < POLICY.phone_points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rows that belong together; ``count`` is of all, ``rows`` may be fewer."""
+
+    code: GroupCode
+    rows: tuple[Row, ...]
+    count: int
+
+    @property
+    def is_cut(self) -> bool:
+        return self.count > len(self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What the side list shows beside each view."""
+
+    all: int
+    mine: int
+    late: int
+    today: int
+    later: int
+    us: int
+    work: int
+    customer: int
+    decide: int
+    held: int
+
+    def of(self, code: GroupCode) -> int:
+        return int(getattr(self, code))
+
+
+VIEWS: Final[dict[str, tuple[GroupCode, ...]]] = {
+    "all": ("late", "today", "later", "us", "decide", "work", "customer"),
+    "mine": ("late", "today", "later", "us", "decide", "work", "customer"),
+    "late": ("late",),
+    "today": ("today",),
+    "waiting": ("customer",),
+    "decide": ("decide",),
+}
+
+
+def hand_of(link: IncidentClock, *, at: datetime) -> Hand | None:
+    """The hand of a running clock at ``at``; None once it has ended (D12)."""
+    clock = link.clock
+    if clock.outcome != Outcome.RUNNING:
+        return None
+    calendar = calendar_for(clock.place)
+    if clock.is_late(at):
+        late = business_time_between(start=clock.due_at, end=at, calendar=calendar)
+        return Hand(left=-late, used=clock.minutes, tone="breached")
+    left = minutes_left(clock, at, calendar=calendar)
+    return Hand(
+        left=timedelta(minutes=left),
+        used=max(0, min(clock.minutes, clock.minutes - left)),
+        tone="soon" if left <= SOON_MINUTES else "calm",
+    )
+
+
+def there(incident: Incident, *, at: datetime) -> There:
+    """What the customer's clock shows at ``at``, and when it opens if it is closed (R5)."""
+    customer = incident.customer
+    calendar = calendar_for(customer.place)
+    today = calendar.local_date(at)
+    opens = None
+    for day in calendar.walk(today):
+        hours = day.hours
+        if hours is None or hours.end <= at:
+            continue
+        opens = None if hours.start <= at else hours.start
+        break
+    return There(
+        zone=customer.zone,
+        place=customer.place_name,
+        opens_at=opens,
+        opens_today=opens is not None and calendar.local_date(opens) == today,
+    )
+
+
+def _links(scope: Scope) -> QuerySet[IncidentClock]:
+    links = IncidentClock.objects.filter(current=True)
+    # The desk sees every incident: a subquery that says so would only cost.
+    return links if scope.desk else links.filter(incident__in=incidents_for(scope))
+
+
+def counts(scope: Scope, *, at: datetime) -> Counts:
+    """How many incidents each group has, in three queries however many there are."""
+    late = RUNNING & Q(clock__due_at__lt=at)
+    everything = RUNNING | ANSWERED | UNDECIDED
+    found = (
+        _links(scope)
+        .filter(everything)
+        .aggregate(
+            all=Count("pk"),
+            mine=Count("pk", filter=Q(incident__owner_id=scope.user_id)),
+            running=Count("pk", filter=RUNNING),
+            late=Count("pk", filter=late),
+            us=Count("pk", filter=WROTE),
+            work=Count("pk", filter=WORK),
+            customer=Count("pk", filter=WAITS),
+            decide=Count("pk", filter=UNDECIDED),
+        )
+    )
+    running = found.pop("running")
+    today = sum(1 for _ in _due_today(scope, at=at))
+    return Counts(
+        **found,
+        today=today,
+        later=running - found["late"] - today,
+        held=held_for(scope).count(),
+    )
+
+
+def _due_today(scope: Scope, *, at: datetime) -> Iterator[int]:
+    """Incidents that are due on their customer's local today and not late (the zone decides, so not SQL)."""
+    soon = _links(scope).filter(RUNNING, clock__due_at__gte=at, clock__due_at__lt=at + LONGEST_TODAY)
+    for incident, zone, due_at in soon.values_list("incident_id", "clock__zone", "clock__due_at"):
+        if is_today(due_at, zone, at=at):
+            yield incident
+
+
+def is_today(instant: datetime, zone: str, *, at: datetime) -> bool:
+    """True where ``instant`` falls on the local day of ``at`` in ``zone``."""
+    tz = ZoneInfo(zone)
+    return instant.astimezone(tz).date() == at.astimezone(tz).date()
+
+
+def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int = GROUP_ROWS) -> list[Group]:
+    """The groups of a view, empty ones left out, each ordered by deadline or by how long it waits."""
+    mine = Q(incident__owner_id=scope.user_id) if view == "mine" else Q()
+    groups: list[Group] = []
+    due: dict[GroupCode, list[IncidentClock]] = {"late": [], "today": [], "later": []}
+    codes = VIEWS[view]
+    if set(codes) & set(due):
+        late = _take(scope, RUNNING & mine & Q(clock__due_at__lt=at), "clock__due_at", limit)
+        due["late"] = late
+        if set(codes) & {"today", "later"}:
+            for link in _take(scope, RUNNING & mine & Q(clock__due_at__gte=at), "clock__due_at", 2 * limit):
+                due["today" if is_today(link.clock.due_at, link.clock.zone, at=at) else "later"].append(link)
+    rest: dict[GroupCode, tuple[Q, str]] = {
+        "us": (WROTE, "incident__wrote_at"),
+        "decide": (UNDECIDED, "incident__reopen_asked_at"),
+        "work": (WORK, "incident__last_at"),
+        "customer": (WAITS, "incident__last_at"),
+    }
+    found = {
+        code: due[code] if code in due else _take(scope, rest[code][0] & mine, rest[code][1], limit) for code in codes
+    }
+    points = balances([link.incident.customer_id for links in found.values() for link in links], at=at)
+    for code, links in found.items():
+        if links:
+            rows = tuple(_row(link, at=at, points=points) for link in links[:limit])
+            count = len(links) if view == "mine" else max(numbers.of(code), len(rows))
+            groups.append(Group(code=code, rows=rows, count=count))
+    return groups
+
+
+def _take(scope: Scope, where: Q, order: str, limit: int) -> list[IncidentClock]:
+    links = _links(scope).filter(where).select_related("clock", "incident__customer", "incident__owner")
+    return list(links.order_by(OrderBy(F(order)), "pk")[:limit])
+
+
+def _row(link: IncidentClock, *, at: datetime, points: dict[int, int]) -> Row:
+    incident = link.incident
+    began = incident.reopen_asked_at or incident.wrote_at
+    hand = hand_of(link, at=at)
+    since = None
+    if hand is None and began is not None:
+        since = business_time_between(start=began, end=at, calendar=calendar_for(incident.customer.place))
+    return Row(
+        incident=incident,
+        hand=hand,
+        since=since,
+        there=there(incident, at=at),
+        points=points.get(incident.customer_id, 0),
+    )
+
+
+def neighbours(groups: Iterable[Group], number: str) -> tuple[str | None, str | None]:
+    """The ticket numbers before and after ``number`` in the order of the queue."""
+    numbers = [row.incident.number for group in groups for row in group.rows]
+    if number not in numbers:
+        return None, numbers[0] if numbers else None
+    place = numbers.index(number)
+    return (numbers[place - 1] if place else None), (numbers[place + 1] if place + 1 < len(numbers) else None)

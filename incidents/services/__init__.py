@@ -1,0 +1,1 @@
+"""What changes incidents: one module a verb, each one transaction, customer row locked first, then the incident."""

@@ -1,0 +1,70 @@
+"""What the verbs share: refusals, the lock, the timeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from incidents.models import Incident, TimelineCode, TimelineEntry
+from incidents.statuses import Act, allows
+from supportdesk.people.models import Contact, User
+from supportdesk.people.services import lock_customer
+
+
+class Refused(Exception):
+    """An expected refusal: nothing was changed. The edge says why in words."""
+
+
+class NotAllowed(Refused):
+    """The incident's status does not allow the act (D10)."""
+
+    def __init__(self, *, status: str, act: Act) -> None:
+        super().__init__(f"a {status} incident allows no {act.value}")
+        self.status = status
+        self.act = act
+
+
+class KeyReused(Refused):
+    """The key was used before, for other content."""
+
+
+class TextMissing(Refused):
+    """A message needs a text."""
+
+
+class TextTooLong(Refused):
+    """A message may have POLICY.text_max characters."""
+
+    def __init__(self, *, length: int) -> None:
+        super().__init__(f"{length} characters")
+        self.length = length
+
+
+def lock_incident(incident_id: int) -> Incident:
+    """The incident, with its customer's row and its own locked until the transaction ends, in that order."""
+    customer_id = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
+    lock_customer(customer_id)
+    return (
+        Incident.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("customer", "contact", "owner", "release__product")
+        .get(pk=incident_id)
+    )
+
+
+def must_allow(incident: Incident, act: Act) -> None:
+    """Raises NotAllowed unless the incident's status lets one do that (D10)."""
+    if not allows(incident.status, act):
+        raise NotAllowed(status=incident.status, act=act)
+
+
+def note_step(
+    incident: Incident,
+    code: TimelineCode,
+    *,
+    at: datetime,
+    user: User | None = None,
+    contact: Contact | None = None,
+    **data: Any,
+) -> TimelineEntry:
+    """Writes one step into the timeline: ids and codes, never a name or a text (D10, D34)."""
+    return TimelineEntry.objects.create(incident=incident, code=code, at=at, user=user, contact=contact, data=data)

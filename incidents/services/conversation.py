@@ -1,0 +1,217 @@
+"""Writing into an incident: the customer's message, our answer, a note in the house (D10, D11, D16)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.db import transaction
+
+from incidents import mails
+from incidents.models import Incident, Message, MessageKind, TimelineCode, Via
+from incidents.services.common import (
+    KeyReused,
+    Refused,
+    TextMissing,
+    TextTooLong,
+    lock_incident,
+    must_allow,
+    note_step,
+)
+from incidents.statuses import Act, Status, after_answer, after_customer_message
+from incidents.windows import may_reopen
+from sla.services import answer_clock
+from supportdesk.mail.models import RawMail
+from supportdesk.people.models import Contact, User
+from supportdesk.policy import POLICY
+
+Outcome = Literal["added", "request", "too_late"]
+
+
+class NoAnswerYet(Refused):
+    """An incident is not closed without a word while its customer waits for the first answer (R6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A customer's message, and what it did: ``request`` asks to re-open, ``too_late`` came after the window (D16)."""
+
+    message: Message
+    outcome: Outcome
+
+
+def _before(key: str, *, incident_id: int, text: str) -> Message | None:
+    """The message that this key made before; KeyReused where it was another one."""
+    message = Message.objects.filter(key=key).first()
+    if message is not None and (message.incident_id, message.text) != (incident_id, text):
+        raise KeyReused
+    return message
+
+
+def _checked(text: str, *, empty: bool = False) -> str:
+    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    if not text and not empty:
+        raise TextMissing
+    if len(text) > POLICY.text_max:
+        raise TextTooLong(length=len(text))
+    return text
+
+
+@transaction.atomic
+def customer_message(
+    *, incident_id: int, contact: Contact, text: str, via: str, at: datetime, key: str, raw_mail: RawMail | None = None
+) -> Added:
+    """Adds what a contact wrote. It is kept in every case; what it does depends on the status (D10, D16).
+
+    Raises TextMissing, TextTooLong, KeyReused; then nothing has changed.
+    """
+    text = _checked(text)
+    incident = lock_incident(incident_id)
+    must_allow(incident, Act.CUSTOMER_MESSAGE)
+    before = _before(key, incident_id=incident_id, text=text)
+    if before is not None:
+        return Added(message=before, outcome="request" if incident.reopen_asked_at else "added")
+    message = Message.objects.create(
+        incident=incident,
+        kind=MessageKind.CUSTOMER,
+        via=via,
+        contact=contact,
+        text=text,
+        at=at,
+        key=key,
+        raw_mail=raw_mail,
+    )
+    note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, message=message.pk)
+    outcome = _effect_of_customer(incident, contact=contact, at=at)
+    incident.last_at = at
+    incident.save()
+    return Added(message=message, outcome=outcome)
+
+
+def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -> Outcome:
+    if incident.status == Status.CLOSED and incident.first_closed_at is not None:
+        zone = incident.customer.zone
+        if not may_reopen(first_closed_at=incident.first_closed_at, zone=zone, at=at):
+            mails.reopening_too_late(incident, contact=contact, at=at)
+            return "too_late"
+        if incident.reopen_asked_at is None:
+            incident.reopen_asked_at = at
+            note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
+        return "request"
+    if not incident.is_finished:
+        _move(incident, after_customer_message(incident.status), at=at, contact=contact)
+        # Several messages in a row wait since the first of them.
+        incident.wrote_at = incident.wrote_at or at
+    return "added"
+
+
+@transaction.atomic
+def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, key: str) -> Message:
+    """Answers the customer: this is the response (D11). ``then``: "open", "waiting" or "closed".
+
+    An incident that nobody has is its answerer's from then on. The mail goes out with the transaction (D30).
+
+    Raises NotAllowed, TextMissing, TextTooLong, KeyReused; then nothing has changed.
+    """
+    text = _checked(text)
+    status = after_answer(then=then)
+    incident = lock_incident(incident_id)
+    before = _before(key, incident_id=incident_id, text=text)
+    if before is not None:
+        return before
+    must_allow(incident, Act.ANSWER)
+    message = Message.objects.create(
+        incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=text, at=at, key=key
+    )
+    link = incident.clocks.get(current=True)
+    first = link.clock.answered_at is None
+    clock = answer_clock(clock_id=link.clock_id, at=at)
+    data = {"message": message.pk, "clock": clock.pk} | ({"outcome": clock.outcome} if first else {})
+    note_step(incident, TimelineCode.ANSWERED, at=at, user=user, **data)
+    if incident.owner is None:
+        incident.owner = user
+        note_step(incident, TimelineCode.TAKEN, at=at, user=user)
+    incident.wrote_at = None
+    if status is Status.CLOSED:
+        _close(incident, user=user, at=at)
+        mails.closed(incident, message=message, at=at)
+    else:
+        _move(incident, status, at=at, user=user)
+        mails.answered(incident, message=message, at=at)
+    incident.last_at = at
+    incident.save()
+    return message
+
+
+@transaction.atomic
+def close(*, incident_id: int, user: User, at: datetime) -> Incident:
+    """Closes an incident without a further word: its customer has had an answer and waits for none.
+
+    Raises NoAnswerYet where a resolution has to be written, NotAllowed where it is closed already.
+    """
+    incident = lock_incident(incident_id)
+    must_allow(incident, Act.CLOSE)
+    if incident.clocks.get(current=True).clock.answered_at is None:
+        raise NoAnswerYet
+    incident.wrote_at = None
+    _close(incident, user=user, at=at)
+    mails.closed(incident, message=None, at=at)
+    incident.last_at = at
+    incident.save()
+    return incident
+
+
+@transaction.atomic
+def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> Message:
+    """Keeps an internal note: it never leaves the desk and is no response (D11, D22)."""
+    text = _checked(text)
+    incident = lock_incident(incident_id)
+    before = _before(key, incident_id=incident_id, text=text)
+    if before is not None:
+        return before
+    must_allow(incident, Act.NOTE)
+    message = Message.objects.create(
+        incident=incident, kind=MessageKind.NOTE, via=Via.DESK, user=user, text=text, at=at, key=key
+    )
+    note_step(incident, TimelineCode.NOTED, at=at, user=user, message=message.pk)
+    incident.last_at = at
+    incident.save(update_fields=["last_at"])
+    return message
+
+
+def keep_automatic(*, incident_id: int, text: str, contact: Contact | None, at: datetime, raw_mail: RawMail) -> Message:
+    """Keeps an automatic mail with the incident: no answer, no status, no clock, no request (D28)."""
+    with transaction.atomic():
+        incident = lock_incident(incident_id)
+        message, _made = Message.objects.get_or_create(
+            raw_mail=raw_mail,
+            defaults={
+                "incident": incident,
+                "kind": MessageKind.AUTOMATIC,
+                "via": Via.MAIL,
+                "contact": contact,
+                "text": text.replace("\x00", "")[: POLICY.text_max],
+                "at": at,
+                "key": f"raw:{raw_mail.pk}",
+            },
+        )
+    return message
+
+
+def _close(incident: Incident, *, user: User, at: datetime) -> None:
+    incident.closed_at = at
+    incident.first_closed_at = incident.first_closed_at or at
+    note_step(incident, TimelineCode.CLOSED, at=at, user=user, **{"from": incident.status})
+    incident.status = Status.CLOSED
+
+
+def _move(
+    incident: Incident, status: Status, *, at: datetime, user: User | None = None, contact: Contact | None = None
+) -> None:
+    if status == incident.status:
+        return
+    note_step(
+        incident, TimelineCode.STATUS, at=at, user=user, contact=contact, **{"from": incident.status, "to": status.value}
+    )
+    incident.status = status

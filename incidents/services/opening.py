@@ -1,0 +1,212 @@
+"""Opening an incident, or keeping the report as a draft where points are missing (R3, R4, R6, R12, D8, D9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import connection, transaction
+
+from incidents import mails
+from incidents.access import current_releases
+from incidents.models import (
+    Channel,
+    Draft,
+    Incident,
+    IncidentCharge,
+    IncidentClock,
+    Message,
+    MessageKind,
+    TimelineCode,
+    Via,
+)
+from incidents.numbers import number_of
+from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, note_step
+from points.services import NotEnoughPoints, charge
+from sla.services import start_clock
+from supportdesk.people.models import Contact, Edition
+from supportdesk.people.services import lock_customer
+from supportdesk.policy import POLICY
+
+
+class PhoneNotForCommunity(Refused):
+    """Community Edition customers open e-mail incidents only (R4)."""
+
+
+class ReleaseNotCurrent(Refused):
+    """No incident is opened for a release that is not out yet or out of support (R12, D19)."""
+
+
+class DraftGone(Refused):
+    """The draft was discarded, or its 30 days are over (D8)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What somebody reports: one problem (R9)."""
+
+    contact: Contact
+    channel: str
+    kind: str
+    release_id: int
+    subject: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if not self.subject.strip() or not self.text.strip():
+            raise TextMissing
+        if len(self.text) > POLICY.text_max or len(self.subject) > POLICY.subject_max:
+            raise TextTooLong(length=len(self.text))
+
+
+@transaction.atomic
+def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
+    """Opens an incident: number, charge, clock, first message, timeline and mail, all or nothing (R3).
+
+    ``key`` was made before the first try: the same key with the same report gives the first incident back.
+
+    Raises NotEnoughPoints, PhoneNotForCommunity, ReleaseNotCurrent, KeyReused; then nothing has changed.
+    """
+    customer = lock_customer(report.contact.customer_id)
+    before = Incident.objects.filter(key=key).select_related("customer", "contact").first()
+    if before is not None:
+        if (before.contact_id, before.subject, before.release_id) != (
+            report.contact.pk,
+            report.subject.strip(),
+            report.release_id,
+        ):
+            raise KeyReused
+        return before
+    if report.channel == Channel.PHONE and customer.edition == Edition.COMMUNITY:
+        raise PhoneNotForCommunity
+    release = current_releases(at=at, zone=customer.zone).filter(pk=report.release_id).first()
+    if release is None:
+        raise ReleaseNotCurrent
+
+    number = _next_number()
+    paid = charge(
+        customer_id=customer.pk,
+        points=POLICY.points_for(report.channel),
+        channel=report.channel,
+        reference=number,
+        at=at,
+        actor=report.contact.user,
+        key=f"open:{key}",
+    )
+    incident = Incident.objects.create(
+        number=number,
+        key=key,
+        customer=customer,
+        contact=report.contact,
+        channel=report.channel,
+        kind=report.kind,
+        release=release,
+        subject=report.subject.strip(),
+        opened_at=at,
+        last_at=at,
+    )
+    clock = start_clock(place=customer.place, at=at)
+    IncidentCharge.objects.create(incident=incident, charge=paid)
+    IncidentClock.objects.create(incident=incident, clock=clock)
+    Message.objects.create(
+        incident=incident,
+        kind=MessageKind.CUSTOMER,
+        via=Via.FORM,
+        contact=report.contact,
+        text=report.text.strip(),
+        at=at,
+        key=f"open:{key}",
+    )
+    note_step(
+        incident,
+        TimelineCode.OPENED,
+        at=at,
+        contact=report.contact,
+        points=paid.points,
+        charge=paid.pk,
+        clock=clock.pk,
+        due=clock.due_at.isoformat(),
+    )
+    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text.strip(), at=at)
+    if mail is not None:
+        note_step(incident, TimelineCode.NUMBER_MAILED, at=at, mail=mail.pk)
+    return incident
+
+
+def report_problem(*, report: Report, at: datetime, key: str) -> Incident | Draft:
+    """Opens an incident, or keeps the report as a draft that says what is missing (D8): never loses it.
+
+    Raises what ``open_incident`` raises, but NotEnoughPoints.
+    """
+    try:
+        return open_incident(report=report, at=at, key=key)
+    except NotEnoughPoints:
+        return keep_draft(report=report, at=at, key=key)
+
+
+@transaction.atomic
+def keep_draft(*, report: Report, at: datetime, key: str) -> Draft:
+    """Keeps a report for 30 local days: no ticket number, no clock, no charge (D8)."""
+    customer = lock_customer(report.contact.customer_id)
+    draft, made = Draft.objects.get_or_create(
+        key=key,
+        defaults={
+            "customer": customer,
+            "contact": report.contact,
+            "channel": report.channel,
+            "kind": report.kind,
+            "release_id": report.release_id,
+            "subject": report.subject.strip(),
+            "text": report.text.strip(),
+            "created_at": at,
+            "kept_until": _kept_until(at, customer.zone),
+        },
+    )
+    if not made and (draft.contact_id, draft.subject) != (report.contact.pk, report.subject.strip()):
+        raise KeyReused
+    return draft
+
+
+@transaction.atomic
+def open_draft(*, draft_id: int, at: datetime) -> Incident:
+    """Opens a draft as it stands, by one click after buying (D8). Twice gives the same incident.
+
+    Raises DraftGone, and what ``open_incident`` raises.
+    """
+    lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
+    draft = Draft.objects.select_related("contact__customer", "contact__user", "incident").get(pk=draft_id)
+    if draft.incident is not None:
+        return draft.incident
+    if draft.discarded_at is not None or draft.kept_until <= at:
+        raise DraftGone
+    report = Report(
+        contact=draft.contact,
+        channel=draft.channel,
+        kind=draft.kind,
+        release_id=draft.release_id,
+        subject=draft.subject,
+        text=draft.text,
+    )
+    draft.incident = open_incident(report=report, at=at, key=draft.key)
+    draft.save(update_fields=["incident"])
+    return draft.incident
+
+
+@transaction.atomic
+def discard_draft(*, draft_id: int, at: datetime) -> None:
+    """Puts a draft away; a draft that was opened stays opened."""
+    Draft.objects.filter(pk=draft_id, incident=None, discarded_at=None).update(discarded_at=at)
+
+
+def _next_number() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('incident_serial')")
+        (serial,) = cursor.fetchone()
+    return number_of(serial)
+
+
+def _kept_until(at: datetime, zone: str) -> datetime:
+    tz = ZoneInfo(zone)
+    day = at.astimezone(tz).date() + timedelta(days=POLICY.draft_days + 1)
+    return datetime.combine(day, time.min, tzinfo=tz).astimezone(UTC)

@@ -1,0 +1,59 @@
+"""Deciding on a re-opening that the customer asked for (R13, D16)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from incidents import mails
+from incidents.models import Incident, IncidentClock, Message, MessageKind, TimelineCode, Via
+from incidents.services.common import Refused, TextMissing, lock_incident, must_allow, note_step
+from incidents.statuses import Act, Status
+from sla.services import start_clock
+from supportdesk.people.models import User
+
+
+class NothingToDecide(Refused):
+    """Nobody asks to re-open this incident, or somebody else has decided."""
+
+
+@transaction.atomic
+def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
+    """The same problem: open again, no charge, a fresh response clock; the first one keeps its outcome (D12, D16)."""
+    incident = _asked(incident_id)
+    incident.clocks.filter(current=True).update(current=False)
+    clock = start_clock(place=incident.customer.place, at=at)
+    IncidentClock.objects.create(incident=incident, clock=clock)
+    note_step(incident, TimelineCode.REOPENED, at=at, user=user, clock=clock.pk, due=clock.due_at.isoformat())
+    incident.status = Status.OPEN
+    incident.closed_at = incident.reopen_asked_at = None
+    incident.wrote_at = incident.last_at = at
+    incident.save()
+    mails.reopened(incident, clock=clock, at=at)
+    return incident
+
+
+@transaction.atomic
+def refuse(*, incident_id: int, reason: str, user: User, at: datetime, key: str) -> Incident:
+    """A different problem: stays closed; the reason is mailed and a new report offered (D16). Raises TextMissing."""
+    if not reason.strip():
+        raise TextMissing
+    incident = _asked(incident_id)
+    message = Message.objects.create(
+        incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=reason.strip(), at=at, key=key
+    )
+    note_step(incident, TimelineCode.REOPEN_REFUSED, at=at, user=user, message=message.pk)
+    incident.reopen_asked_at = None
+    incident.last_at = at
+    incident.save()
+    mails.reopening_refused(incident, message=message, at=at)
+    return incident
+
+
+def _asked(incident_id: int) -> Incident:
+    incident = lock_incident(incident_id)
+    if incident.reopen_asked_at is None:
+        raise NothingToDecide
+    must_allow(incident, Act.REOPEN)
+    return incident

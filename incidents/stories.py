@@ -1,0 +1,59 @@
+"""The steps of a timeline in words, for the reader they are shown to (D10)."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from incidents.models import TimelineCode, TimelineEntry
+
+STATUS_WORDS = {
+    "new": lambda: _("new"),
+    "open": lambda: _("open"),
+    "waiting": lambda: _("waiting for the customer"),
+    "closed": lambda: _("closed"),
+    "declined": lambda: _("declined"),
+}
+TONES = {
+    TimelineCode.WARNED: "soon",
+    TimelineCode.BREACHED: "breached",
+    TimelineCode.CLOSED: "calm",
+    TimelineCode.REOPENED: "calm",
+    TimelineCode.REOPEN_ASKED: "waiting",
+}
+
+
+def tone(step: TimelineEntry) -> str:
+    """The colour with a meaning that belongs to a step, or none."""
+    return TONES.get(TimelineCode(step.code), "")
+
+
+def say(step: TimelineEntry) -> str:
+    """One sentence: who did what."""
+    who = step.user or step.contact or _("The desk")
+    match step.code:
+        case TimelineCode.NUMBER_MAILED:
+            return _("Ticket number mailed")
+        case TimelineCode.TAKEN:
+            return _("%(who)s took it") % {"who": who}
+        case TimelineCode.HANDED_OVER:
+            return _("%(who)s handed it over") % {"who": who}
+        case TimelineCode.STATUS:
+            status = STATUS_WORDS[step.data["to"]]()
+            return _("%(who)s: now %(status)s") % {"who": who, "status": status}
+        case TimelineCode.CLOSED:
+            return _("%(who)s closed it") % {"who": who}
+        case TimelineCode.REOPEN_ASKED:
+            return _("%(who)s asked to re-open it") % {"who": who}
+        case TimelineCode.REOPENED:
+            return _("%(who)s re-opened it at no charge, with a fresh deadline") % {"who": who}
+        case TimelineCode.REOPEN_REFUSED:
+            return _("%(who)s decided that this is a different problem") % {"who": who}
+        case TimelineCode.WARNED:
+            minutes = step.data["minutes"]
+            return ngettext(
+                "Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes
+            ) % {"n": minutes}
+        case TimelineCode.BREACHED:
+            return _("Late: the deadline passed without an answer")
+    return step.get_code_display()

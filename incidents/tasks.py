@@ -1,0 +1,25 @@
+"""Thin tasks: ids by keyword, one look at the clock, one call. Safe twice, safe late, safe with two schedulers."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from incidents.announcing import announce_due
+from incidents.inbound import file_mail
+from supportdesk import clock
+from supportdesk.mail.incoming import unhandled
+
+BATCH = 100
+
+
+@shared_task(name="incidents.file_mail")
+def file_mails() -> int:
+    """Files every stored mail that waits, and gives how many were filed (D29)."""
+    waiting = unhandled(at=clock.now(), limit=BATCH)
+    return sum(1 for raw_id in waiting if file_mail(raw_id=raw_id, at=clock.now()))
+
+
+@shared_task(name="incidents.announce_clocks")
+def announce_clocks() -> int:
+    """Flags what is about to be late, and what is (D13)."""
+    return announce_due(at=clock.now())

@@ -1,0 +1,48 @@
+"""Template words of incidents: numbers in groups, the steps of a timeline, the queue's groups."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.translation import gettext_lazy as _
+
+from incidents import numbers, stories
+from incidents.models import TimelineEntry
+from incidents.queue import Group
+
+register = template.Library()
+
+NAMES = {
+    "late": (_("Late"), _("answer these first")),
+    "today": (_("Due today"), _("by deadline; business minutes left in the customer’s own zone")),
+    "later": (_("Due later"), _("the deadline lies behind a closing time or a weekend")),
+    "us": (_("Waiting for us"), _("answered before, the customer wrote again")),
+    "decide": (_("To decide"), _("re-openings asked for")),
+    "work": (_("Being worked on"), _("answered; the next word is ours")),
+    "customer": (_("Waiting for the customer"), _("nothing to do until they write")),
+}
+
+
+@register.filter
+def grouped(number: str) -> str:
+    """A ticket number in groups; another reference as it stands."""
+    return numbers.grouped(number) if numbers.is_number(number) else number
+
+
+@register.filter
+def say(step: TimelineEntry) -> str:
+    return stories.say(step)
+
+
+@register.filter
+def tone(step: TimelineEntry) -> str:
+    return stories.tone(step)
+
+
+@register.filter
+def group_name(group: Group) -> str:
+    return str(NAMES[group.code][0])
+
+
+@register.filter
+def group_hint(group: Group) -> str:
+    return str(NAMES[group.code][1])

@@ -1,0 +1,23 @@
+"""Until when a closed incident may be re-opened (R13, D16). Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from supportdesk.policy import POLICY
+
+
+def reopen_until(*, first_closed_at: datetime, zone: str) -> datetime:
+    """The first instant (UTC) at which the window is shut: the local day after the 90th has begun (D16).
+
+    ``first_closed_at`` is the original closure; later ones do not extend the window.
+    """
+    tz = ZoneInfo(zone)
+    last_day = first_closed_at.astimezone(tz).date() + timedelta(days=POLICY.reopen_days)
+    return datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=tz).astimezone(UTC)
+
+
+def may_reopen(*, first_closed_at: datetime, zone: str, at: datetime) -> bool:
+    """True while the window is open at ``at`` (R13)."""
+    return at < reopen_until(first_closed_at=first_closed_at, zone=zone)

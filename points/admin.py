@@ -1,0 +1,156 @@
+"""The ledger in Django admin: looked at, added to, never edited or deleted (D6)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from points import services
+from points.currencies import BadAmount, to_minor
+from points.models import Charge, Entry, Lot, Purchase, PurchaseKind
+from supportdesk import clock
+from supportdesk.policy import POLICY
+
+
+class GrantForm(forms.ModelForm[Purchase]):
+    """A lot by invoice or as a grant, with a reason. Its date is today, where the customer is (D1)."""
+
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    kind = forms.ChoiceField(
+        label=_("Kind"),
+        choices=[(kind.value, kind.label) for kind in (PurchaseKind.GRANT, PurchaseKind.INVOICE)],
+    )
+    points = forms.IntegerField(
+        label=_("Points"),
+        min_value=1,
+        max_value=POLICY.lot_points_max,
+        error_messages={
+            "min_value": _("A lot has 1 point at least. To take points away, write a correction instead."),
+            "max_value": _("More than %(limit_value)s points in one lot: check the number, or enter several lots."),
+            "invalid": _("Enter a whole number of points."),
+        },
+    )
+    amount = forms.DecimalField(
+        label=_("Amount"), required=False, min_value=0, max_digits=14, help_text=_("Of the invoice, for example 245.10.")
+    )
+    currency = forms.CharField(label=_("Currency"), required=False, max_length=3, help_text=_("ISO 4217: EUR"))
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"required": _("Say why: the reason stands in the ledger for ever.")},
+    )
+
+    class Meta:
+        model = Purchase
+        fields = ("customer", "kind", "points", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].initial = uuid4().hex
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        amount, currency = data.get("amount"), (data.get("currency") or "").strip().upper()
+        data["currency"], data["amount_minor"] = "", 0
+        if data.get("kind") == PurchaseKind.GRANT:
+            if amount:
+                self.add_error("amount", _("A grant costs nothing. For money, choose invoice."))
+            return data
+        try:
+            data["amount_minor"] = to_minor(amount or Decimal(0), currency)
+            data["currency"] = currency
+        except BadAmount as error:
+            self.add_error(error.field, str(error))
+        if not amount:
+            self.add_error("amount", _("Enter the amount of the invoice."))
+        return data
+
+    def _post_clean(self) -> None:
+        """Nothing to check on the model: the service makes the rows."""
+
+
+class LookOnly(admin.ModelAdmin[Any]):
+    """Rows that nobody changes or deletes (D6)."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(LookOnly):
+    """What was bought or granted. Adding one here grants a lot."""
+
+    form = GrantForm
+    list_display = ("bought_on", "customer", "points", "kind", "amount_minor", "currency", "actor")
+    list_filter = ("kind", "currency")
+    search_fields = ("customer__name", "reason")
+    list_select_related = ("customer", "actor")
+    autocomplete_fields = ("customer",)
+    fields = ("customer", "kind", "points", "amount", "currency", "reason", "key")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_staff)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        if obj is None:
+            return self.fields
+        return ("customer", "kind", "points", "amount_minor", "currency", "bought_at", "bought_on", "zone", "reason", "actor")
+
+    def save_model(self, request: HttpRequest, obj: Purchase, form: ModelForm[Purchase], change: bool) -> None:
+        """One service call; the form showed the errors already."""
+        data = form.cleaned_data
+        lot = services.grant(
+            customer=data["customer"],
+            points=data["points"],
+            at=clock.now(),
+            reason=data["reason"],
+            actor=request.user,
+            key=data["key"],
+            kind=data["kind"],
+            amount_minor=data["amount_minor"],
+            currency=data["currency"],
+        )
+        obj.pk = lot.purchase_id
+        obj.refresh_from_db()
+
+
+@admin.register(Lot)
+class LotAdmin(LookOnly):
+    list_display = ("id", "customer", "points", "remaining", "origin", "bought_at", "expires_at")
+    list_filter = ("origin",)
+    search_fields = ("customer__name",)
+    list_select_related = ("customer",)
+
+
+@admin.register(Charge)
+class ChargeAdmin(LookOnly):
+    list_display = ("charged_at", "customer", "reference", "points", "channel", "actor")
+    search_fields = ("reference", "customer__name")
+    list_select_related = ("customer", "actor")
+
+
+@admin.register(Entry)
+class EntryAdmin(LookOnly):
+    list_display = ("at", "customer", "cause", "points", "lot", "charge", "actor", "recorded_at")
+    list_filter = ("cause",)
+    search_fields = ("customer__name", "charge__reference")
+    list_select_related = ("customer", "lot", "charge", "actor")
+    show_full_result_count: ClassVar[bool] = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        return super().get_queryset(request).order_by("-at", "-pk")

@@ -1,0 +1,56 @@
+"""Money in a currency's smallest unit (D37). Pure.
+
+Exponents are those of ISO 4217 where they are not two.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+# Currencies without a smaller unit, and those whose unit has a thousand parts.
+_WITHOUT: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
+_THOUSAND: Final = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_TWO: Final = frozenset(
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
+    "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD "
+    "KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO "
+    "NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL "
+    "THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW".split()
+)
+
+
+class BadAmount(ValueError):
+    """An amount or a currency that there is not; ``field`` says which of them is wrong."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def exponent(currency: str) -> int:
+    """How many decimals the currency has. Raises BadAmount for one that there is not.
+
+    >>> exponent("KWD"), exponent("JPY"), exponent("EUR")
+    (3, 0, 2)
+    """
+    if currency in _TWO:
+        return 2
+    if currency in _WITHOUT:
+        return 0
+    if currency in _THOUSAND:
+        return 3
+    raise BadAmount("currency", f"“{currency}” is no currency. Give the three letters of ISO 4217, for example EUR.")
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """An amount in the currency's smallest unit. Raises BadAmount where it has more decimals than there are.
+
+    >>> to_minor(Decimal("245.10"), "EUR")
+    24510
+    """
+    decimals = exponent(currency)
+    minor = amount.scaleb(decimals)
+    if minor != minor.to_integral_value():
+        raise BadAmount("amount", f"{currency} has {decimals} decimals, not more: {amount} cannot be paid.")
+    return int(minor)

@@ -1,0 +1,74 @@
+"""The public holidays of a place, from the ``holidays`` package (R5, D23).
+
+An adapter without Django or database. A year is computed once a process and never changes in it; a new release of
+the package is a change of the calendar (D23).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+import holidays
+
+from sla.calendar import Calendar
+from supportdesk.places import Place, Problem, problems_of, zone_info
+
+DEFAULT_LANGUAGE: Final = "en_US"
+
+
+class UnknownPlace(ValueError):
+    """A place that has no calendar: ``problems`` says which field is wrong, and how."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__(", ".join(f"{problem.field}: {problem.code}" for problem in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Holidays:
+    """Names the public holidays of a country and subdivision (may be empty), observed days included (D23).
+
+    Call it with a local date. Names are in ``language`` where the package has it, else in its own default.
+    """
+
+    country: str
+    subdivision: str
+    language: str = DEFAULT_LANGUAGE
+
+    def __call__(self, day: date) -> str | None:
+        """The holiday on local ``day`` by name, or None."""
+        return _holidays_of(self.country, self.subdivision, day.year, self.language).get(day)
+
+
+@lru_cache(maxsize=4096)
+def calendar_for(place: Place) -> Calendar:
+    """The business hours of ``place``, by its public holidays alone (R5, D23).
+
+    Raises ``UnknownPlace``. A zone outside the country is no reason to: somebody chose it so.
+    """
+    if errors := tuple(problem for problem in problems_of(place) if not problem.warning):
+        raise UnknownPlace(errors)
+    return Calendar(zone=zone_info(place.zone), holiday=Holidays(place.country, place.subdivision))
+
+
+@lru_cache(maxsize=4096)
+def _holidays_of(country: str, subdivision: str, year: int, language: str) -> Mapping[date, str]:
+    with warnings.catch_warnings():
+        # The package says so where it knows only the fixed holidays of a year (India after 2035).
+        warnings.simplefilter("ignore")
+        found = holidays.country_holidays(
+            country,
+            subdiv=subdivision or None,
+            years=year,
+            expand=False,
+            observed=True,
+            language=language,
+            categories=holidays.PUBLIC,
+        )
+    return MappingProxyType(dict(found))

@@ -1,0 +1,71 @@
+/* Keys of the desk: single keys rest while one types. What a key does is said on the page, by data-key. */
+const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing(event.target)) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "/") {
+    const search = document.querySelector("input[type=search]");
+    if (search) { event.preventDefault(); search.focus(); }
+    return;
+  }
+  const queue = document.querySelector(".queue");
+  if (queue && inQueue(queue, event)) return;
+  const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!target) return;
+  event.preventDefault();
+  if (target.dataset.then) document.getElementById("id_answer-then").value = target.dataset.then;
+  if (target.dataset.focus) document.getElementById(target.dataset.focus).focus();
+  else if (target.matches("select")) target.focus();
+  else target.click();
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-focus]");
+  if (!link) return;
+  event.preventDefault();
+  if (link.dataset.then) document.getElementById("id_answer-then").value = link.dataset.then;
+  document.getElementById(link.dataset.focus).focus();
+});
+
+let current = "";
+function select(row) {
+  for (const other of document.querySelectorAll(".queue [aria-selected]")) other.removeAttribute("aria-selected");
+  if (!row) return;
+  row.setAttribute("aria-selected", "true");
+  row.scrollIntoView({ block: "nearest" });
+  current = row.dataset.number;
+}
+
+function inQueue(queue, event) {
+  const rows = [...queue.querySelectorAll("tr[data-number]")];
+  const at = rows.findIndex((row) => row.getAttribute("aria-selected"));
+  const move = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (move) { event.preventDefault(); select(rows[Math.min(rows.length - 1, Math.max(0, at + move))]); return true; }
+  if (at < 0) return false;
+  const link = rows[at].querySelector("a");
+  const hash = { Enter: "", r: "#answer", n: "#note", a: "#take" }[event.key];
+  if (hash === undefined) return false;
+  event.preventDefault();
+  location.href = link.href + hash;
+  return true;
+}
+
+/* A refreshed queue keeps the cursor where it was. */
+document.addEventListener("htmx:afterSwap", () => {
+  if (current) select(document.querySelector(`.queue tr[data-number="${CSS.escape(current)}"]`));
+});
+
+window.addEventListener("DOMContentLoaded", () => {
+  const wanted = { "#answer": "id_answer-text", "#note": "id_note-text" }[location.hash];
+  if (wanted) document.getElementById(wanted)?.focus();
+  if (location.hash === "#take") document.querySelector('[data-key="a"]')?.focus();
+});

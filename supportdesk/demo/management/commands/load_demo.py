@@ -1,0 +1,163 @@
+"""Loads the sample desk, once: people, products, points, and incidents at every stage of their life."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from incidents.models import Incident, Kind, Product, Release, Via
+from incidents.services.conversation import answer, customer_message
+from incidents.services.opening import Report, open_incident
+from incidents.services.ownership import take
+from points.services import grant
+from points.setting import ledger_clock_widened
+from sla.deadline import instant_before
+from sla.holidays import calendar_for
+from supportdesk import clock
+from supportdesk.demo import sample
+from supportdesk.demo.people import PASSWORD
+from supportdesk.people.models import Contact, Customer, User
+from supportdesk.people.services import sign_in_for
+
+MINUTE = timedelta(minutes=1)
+
+
+class Command(BaseCommand):
+    help = "Loads the sample desk of the demo. A second time changes nothing."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if User.objects.filter(email=sample.STAFF[0][1]).exists():
+            return
+        at = clock.now()
+        # The sample has a past; the ledger takes no backdated entry from the application (D40).
+        with ledger_clock_widened():
+            staff = {name: self._staff(name, *rest) for name, *rest in sample.STAFF}
+            releases = self._releases(at)
+            contacts = {row[0]: self._customer(*row, admin=staff["Ada Lindqvist"], at=at) for row in sample.CUSTOMERS}
+            for index, row in enumerate(sample.INCIDENTS):
+                self._incident(f"demo-incident-{index:02d}", row, contacts, releases, staff, at)
+
+    def _staff(self, name: str, email: str, zone: str, place: str, technician: bool, admin: bool) -> User:
+        return User.objects.create_user(
+            email,
+            PASSWORD,
+            name=name,
+            zone=zone,
+            place_name=place,
+            is_technician=technician,
+            is_staff=admin,
+            is_superuser=admin,
+        )
+
+    def _releases(self, at: datetime) -> dict[str, Release]:
+        found = {}
+        for product_name, releases in sample.PRODUCTS:
+            product = Product.objects.create(name=product_name)
+            for name, age, left in releases:
+                until = None if left is None else (at + timedelta(days=left)).date()
+                found[name] = Release.objects.create(
+                    product=product, name=name, released_on=(at - timedelta(days=age)).date(), supported_until=until
+                )
+        return found
+
+    def _customer(
+        self,
+        name: str,
+        edition: str,
+        country: str,
+        subdivision: str,
+        zone: str,
+        place: str,
+        person: tuple[str, str, str],
+        lots: tuple[tuple[int, int], ...],
+        *,
+        admin: User,
+        at: datetime,
+    ) -> Contact:
+        customer = Customer(
+            name=name, edition=edition, country=country, subdivision=subdivision, zone=zone, place_name=place
+        )
+        customer.full_clean()
+        customer.save()
+        contact = Contact(customer=customer, name=person[0], email=person[1], phone=person[2], is_administrator=True)
+        contact.full_clean()
+        contact.save()
+        user = sign_in_for(contact=contact)
+        user.set_password(PASSWORD)
+        user.save()
+        for index, (points, days_ago) in enumerate(lots):
+            grant(
+                customer=customer,
+                points=points,
+                at=at - timedelta(days=days_ago),
+                reason="Sample of the demo",
+                actor=admin,
+                key=f"demo-lot-{customer.pk}-{index}",
+            )
+        return contact
+
+    def _incident(
+        self,
+        key: str,
+        row: tuple[Any, ...],
+        contacts: dict[str, Contact],
+        releases: dict[str, Release],
+        staff: dict[str, User],
+        at: datetime,
+    ) -> None:
+        customer, release, kind, subject, text, minutes_ago, became, who = row
+        contact = contacts[customer]
+        calendar = calendar_for(contact.customer.place)
+
+        def before(minutes: int) -> datetime:
+            """The instant that many business minutes of the customer ago."""
+            return instant_before(due_at=at, minutes=minutes, calendar=calendar) if minutes else at
+
+        incident = open_incident(
+            report=Report(
+                contact=contact,
+                channel="email",
+                kind=Kind(kind),
+                release_id=releases[release].pk,
+                subject=subject,
+                text=text,
+            ),
+            at=before(minutes_ago),
+            key=key,
+        )
+        if became:
+            self._live(incident, became, staff[who], contact, before, minutes_ago, key)
+
+    def _live(
+        self,
+        incident: Incident,
+        became: str,
+        user: User,
+        contact: Contact,
+        before: Any,
+        minutes_ago: int,
+        key: str,
+    ) -> None:
+        take(incident_id=incident.pk, user=user, at=before(minutes_ago - 15))
+        if became == "taken":
+            return
+        then = "closed" if became in ("closed", "asked") else "waiting"
+        answer(
+            incident_id=incident.pk,
+            text=sample.RESOLUTION if then == "closed" else sample.FIRST_ANSWER,
+            then=then,
+            user=user,
+            at=before(minutes_ago - 100),
+            key=f"{key}-answer",
+        )
+        if became in ("wrote", "asked"):
+            customer_message(
+                incident_id=incident.pk,
+                contact=contact,
+                text=sample.CUSTOMER_AGAIN if became == "wrote" else sample.BACK_AGAIN,
+                via=Via.PORTAL,
+                at=before(40),
+                key=f"{key}-again",
+            )

@@ -1,0 +1,15 @@
+"""The demo's own pages. Included only where ``DEMO`` is set."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from supportdesk.demo import views
+
+app_name = "demo"
+urlpatterns = [
+    path("mailbox/", views.mailbox, name="mailbox"),
+    path("mailbox/new/", views.new_mail, name="new_mail"),
+    path("mailbox/<str:name>/", views.mail, name="mail"),
+    path("mailbox/<str:name>/html/", views.mail_html, name="mail_html"),
+]

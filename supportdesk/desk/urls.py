@@ -1,0 +1,21 @@
+from django.urls import path
+
+from supportdesk.desk import held, views
+
+app_name = "desk"
+urlpatterns = [
+    path("", views.queue, name="queue"),
+    path("find/", views.find, name="find"),
+    path("queue/<slug:view>/", views.queue, name="view"),
+    path("held/", held.held_mail, name="held"),
+    path("held/<int:pk>/attach/", held.attach, name="attach"),
+    path("held/<int:pk>/discard/", held.discard, name="discard"),
+    path("incidents/<str:number>/", views.incident, name="incident"),
+    path("incidents/<str:number>/take/", views.take, name="take"),
+    path("incidents/<str:number>/hand-over/", views.hand_over, name="hand_over"),
+    path("incidents/<str:number>/answer/", views.answer, name="answer"),
+    path("incidents/<str:number>/note/", views.note, name="note"),
+    path("incidents/<str:number>/close/", views.close, name="close"),
+    path("incidents/<str:number>/reopen/", views.reopen, name="reopen"),
+    path("incidents/<str:number>/refuse/", views.refuse, name="refuse"),
+]

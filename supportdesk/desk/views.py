@@ -1,0 +1,253 @@
+"""The technicians' pages: the queue, and one incident."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from incidents import access, queries
+from incidents import queue as queues
+from incidents.forms import AnswerForm, NoteForm, ReasonForm
+from incidents.models import Incident
+from incidents.numbers import grouped, typed
+from incidents.services import conversation, ownership, reopening
+from incidents.services.common import KeyReused, NotAllowed, Refused
+from incidents.statuses import Act, allows
+from points.queries import balance
+from supportdesk.people.access import technicians_for
+from supportdesk.people.doors import DeskRequest, door
+
+VIEW_NAMES = {
+    "all": gettext_lazy("All open"),
+    "mine": gettext_lazy("Mine"),
+    "late": gettext_lazy("Late"),
+    "today": gettext_lazy("Due today"),
+    "waiting": gettext_lazy("Waiting for customer"),
+    "decide": gettext_lazy("To decide"),
+}
+
+
+@door("technician")
+@require_GET
+def queue(request: DeskRequest, view: str = "all") -> HttpResponse:
+    """Incidents ordered by deadline; a page that stays open asks for the rows alone."""
+    if view not in VIEW_NAMES:
+        raise Http404
+    counts = queues.counts(request.scope, at=request.at)
+    if request.session.get("view") != view:
+        request.session["view"] = view
+    context = {
+        "view": view,
+        "view_name": VIEW_NAMES[view],
+        "counts": counts,
+        "groups": queues.queue(request.scope, view=view, at=request.at, numbers=counts),
+    }
+    live = request.headers.get("HX-Request") == "true"
+    return render(request, "desk/_live.html" if live else "desk/queue.html", context)
+
+
+@door("technician")
+@require_GET
+def find(request: DeskRequest) -> HttpResponse:
+    """Opens the incident of a ticket number, however it was typed."""
+    number = typed(request.GET.get("q", "")[:100])
+    if access.incidents_for(request.scope).filter(number=number).exists():
+        return redirect("desk:incident", number)
+    messages.warning(
+        request,
+        _("No incident has the ticket number %(number)s. Check the digits: a single wrong one is never another number.")
+        % {"number": grouped(number) or "–"},
+        extra_tags="soon",
+    )
+    return redirect("desk:queue")
+
+
+@door("technician")
+@require_GET
+def incident(request: DeskRequest, number: str) -> HttpResponse:
+    """Conversation, clock, points and facts side by side."""
+    return _page(request, _incident(request, number))
+
+
+@door("technician")
+@require_POST
+def take(request: DeskRequest, number: str) -> HttpResponse:
+    """Takes an incident; one that somebody has is taken over only by saying so."""
+    found = _incident(request, number)
+    try:
+        if request.POST.get("to") == str(request.user.pk):
+            ownership.assign(incident_id=found.pk, to=_me(request), user=_me(request), at=request.at)
+        else:
+            ownership.take(incident_id=found.pk, user=_me(request), at=request.at)
+    except ownership.TakenBySomeoneElse as taken:
+        messages.warning(request, _("%(who)s was faster and has it now.") % {"who": taken.owner}, extra_tags="soon")
+    except NotAllowed:
+        messages.warning(request, _("This incident is closed: nobody takes it."), extra_tags="soon")
+    return redirect("desk:incident", number)
+
+
+@door("technician")
+@require_POST
+def hand_over(request: DeskRequest, number: str) -> HttpResponse:
+    """Gives an incident to a colleague."""
+    found = _incident(request, number)
+    wanted = request.POST.get("to", "")
+    to = get_object_or_404(technicians_for(request.scope), pk=int(wanted) if wanted.isdecimal() else 0)
+    try:
+        ownership.assign(incident_id=found.pk, to=to, user=_me(request), at=request.at)
+        messages.success(request, _("%(who)s has it now.") % {"who": to})
+    except NotAllowed:
+        messages.warning(request, _("This incident is closed: nobody takes it."), extra_tags="soon")
+    return redirect("desk:incident", number)
+
+
+@door("technician")
+@require_POST
+def answer(request: DeskRequest, number: str) -> HttpResponse:
+    """Answers the customer: the response clock ends here (D11)."""
+    found = _incident(request, number)
+    form = AnswerForm(request.POST, prefix="answer")
+    if form.is_valid():
+        data = form.cleaned_data
+        refused = _try(
+            lambda: conversation.answer(
+                incident_id=found.pk,
+                text=data["text"],
+                then=data["then"],
+                user=_me(request),
+                at=request.at,
+                key=data["key"],
+            )
+        )
+        if refused is None:
+            messages.success(request, _("The answer is on its way."), extra_tags="calm")
+            return redirect("desk:incident", number)
+        form.add_error("text", refused)
+    return _page(request, found, answer_form=form)
+
+
+@door("technician")
+@require_POST
+def note(request: DeskRequest, number: str) -> HttpResponse:
+    """Keeps a note that never leaves the desk (D22)."""
+    found = _incident(request, number)
+    form = NoteForm(request.POST, prefix="note")
+    if form.is_valid():
+        data = form.cleaned_data
+        refused = _try(
+            lambda: conversation.note(
+                incident_id=found.pk, text=data["text"], user=_me(request), at=request.at, key=data["key"]
+            )
+        )
+        if refused is None:
+            return redirect("desk:incident", number)
+        form.add_error("text", refused)
+    return _page(request, found, note_form=form)
+
+
+@door("technician")
+@require_POST
+def close(request: DeskRequest, number: str) -> HttpResponse:
+    """Closes an incident that has had its answer."""
+    found = _incident(request, number)
+    refused = _try(lambda: conversation.close(incident_id=found.pk, user=_me(request), at=request.at))
+    if refused is not None:
+        messages.warning(request, refused, extra_tags="soon")
+        return redirect("desk:incident", number)
+    messages.success(request, _("%(number)s is closed.") % {"number": found.shown_number}, extra_tags="calm")
+    return redirect("desk:queue")
+
+
+@door("technician")
+@require_POST
+def reopen(request: DeskRequest, number: str) -> HttpResponse:
+    """The same problem again: open, no charge, a fresh deadline (D16)."""
+    found = _incident(request, number)
+    refused = _try(lambda: reopening.accept(incident_id=found.pk, user=_me(request), at=request.at))
+    if refused is not None:
+        messages.warning(request, refused, extra_tags="soon")
+    return redirect("desk:incident", number)
+
+
+@door("technician")
+@require_POST
+def refuse(request: DeskRequest, number: str) -> HttpResponse:
+    """A different problem: stays closed, with a reason that the customer reads (D16)."""
+    found = _incident(request, number)
+    form = ReasonForm(request.POST, prefix="refuse")
+    if form.is_valid():
+        data = form.cleaned_data
+        refused = _try(
+            lambda: reopening.refuse(
+                incident_id=found.pk, reason=data["text"], user=_me(request), at=request.at, key=data["key"]
+            )
+        )
+        if refused is None:
+            messages.success(request, _("It stays closed, and the customer is told why."), extra_tags="calm")
+            return redirect("desk:incident", number)
+        form.add_error("text", refused)
+    return _page(request, found, refuse_form=form)
+
+
+def _try(act: Any) -> str | None:
+    """Does it, or says why not."""
+    try:
+        act()
+    except conversation.NoAnswerYet:
+        return _("The customer has had no answer yet. Write in a line what solved it, and choose “close” beside it.")
+    except reopening.NothingToDecide:
+        return _("Nobody asks to re-open this incident any more: somebody else has decided.")
+    except NotAllowed as refusal:
+        return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
+    except KeyReused:
+        return _("This form was sent before with another text. Reload the page and send it again.")
+    except Refused as refusal:
+        return str(refusal)
+    return None
+
+
+def _me(request: DeskRequest) -> Any:
+    return request.user
+
+
+def _incident(request: DeskRequest, number: str) -> Incident:
+    seen = access.incidents_for(request.scope)
+    return get_object_or_404(seen.select_related("customer", "contact", "owner", "release__product"), number=number)
+
+
+def _page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpResponse:
+    counts = queues.counts(request.scope, at=request.at)
+    view = str(request.session.get("view", "all"))
+    groups = queues.queue(request.scope, view=view, at=request.at, numbers=counts)
+    previous, following = queues.neighbours(groups, found.number)
+    history, history_count = queries.history(request.scope, found)
+    status = 422 if any(form.errors for form in given.values()) else 200
+    context = {
+        "counts": counts,
+        "incident": found,
+        "story": queries.story(request.scope, found, at=request.at),
+        "balance": balance(customer_id=found.customer_id, at=request.at),
+        "history": history,
+        "history_count": history_count,
+        "previous": previous,
+        "next": following,
+        "staff": technicians_for(request.scope),
+        "may": {
+            "answer": allows(found.status, Act.ANSWER),
+            "take": allows(found.status, Act.TAKE),
+            "close": allows(found.status, Act.CLOSE),
+        },
+        "answer_form": AnswerForm(prefix="answer", initial={"key": uuid4().hex, "then": "waiting"}),
+        "note_form": NoteForm(prefix="note", initial={"key": uuid4().hex}),
+        "refuse_form": ReasonForm(prefix="refuse", initial={"key": uuid4().hex}),
+        **given,
+    }
+    return render(request, "desk/incident.html", context, status=status)

@@ -1,0 +1,109 @@
+"""Mail as rows: what shall go out, and what came in."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class OutgoingMail(models.Model):
+    """A mail that goes out, written in the transaction that causes it (D30).
+
+    Its ``message_id`` is made once, so each try carries the same one. ``key`` names the cause: the same
+    cause queues one mail. ``about`` is a text reference ("incident:12"), for this room knows no incidents.
+    ``fence`` counts the claims: an outcome is recorded only by the claim that is the latest.
+    """
+
+    message_id = models.CharField(_("Message-ID"), max_length=250, unique=True, editable=False)
+    key = models.CharField(_("key"), max_length=200, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=60)
+    about = models.CharField(_("about"), max_length=60, blank=True, db_index=True)
+    to_address = models.CharField(_("to"), max_length=254, db_index=True)
+    to_name = models.CharField(_("name"), max_length=120, blank=True)
+    reply_to = models.CharField(_("answers go to"), max_length=254, blank=True)
+    subject = models.CharField(_("subject"), max_length=400)
+    text = models.TextField(_("text"))
+    html = models.TextField(_("HTML"), blank=True)
+    in_reply_to = models.CharField(_("in reply to"), max_length=250, blank=True)
+    references = models.TextField(_("references"), blank=True)
+    automatic = models.BooleanField(
+        _("automatic"), default=True, help_text=_("Sent as Auto-Submitted: nobody’s machine answers it (D28).")
+    )
+    queued_at = models.DateTimeField(_("queued"))
+    next_try_at = models.DateTimeField(_("next try"))
+    give_up_at = models.DateTimeField(_("given up"))
+    tries = models.PositiveIntegerField(_("tries"), default=0)
+    claimed_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+    fence = models.PositiveIntegerField(_("claims"), default=0)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("outgoing mail")
+        verbose_name_plural = _("outgoing mail")
+        ordering: ClassVar[list[str]] = ["-id"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                "next_try_at", "id", condition=models.Q(sent_at=None, failed_at=None), name="outgoing_mail_due"
+            ),
+            models.Index("failed_at", condition=~models.Q(failed_at=None), name="outgoing_mail_failed"),
+        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(sent_at=None) | models.Q(failed_at=None), name="outgoing_mail_sent_or_failed"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.to_address}"
+
+
+class Outcome(models.TextChoices):
+    """What became of a mail that came in."""
+
+    WAITING = "", _("not yet handled")
+    ADDED = "added", _("added to its incident")
+    DRAFT = "draft", _("made a draft")
+    REQUEST = "request", _("asks for re-opening")
+    HELD = "held", _("held")
+    AUTOMATIC = "automatic", _("automatic, kept")
+    DUPLICATE = "duplicate", _("came before")
+
+
+class RawMail(models.Model):
+    """A mail as it came in, stored before anything is done with it (D29).
+
+    ``digest`` is that of the bytes, unique from the first moment. ``content_digest`` leaves out what each
+    delivery adds on its way; it is unique, too, and set as soon as the mail could be read.
+    """
+
+    source = models.BinaryField(_("source"))
+    digest = models.CharField(_("digest"), max_length=64, unique=True)
+    content_digest = models.CharField(_("digest of the content"), max_length=64, unique=True, null=True)  # noqa: DJ001
+    message_id = models.CharField(_("Message-ID"), max_length=250, blank=True, db_index=True)
+    mail_from = models.CharField(_("envelope sender"), max_length=320, blank=True)
+    rcpt_to = models.JSONField(_("envelope recipients"), default=list)
+    received_at = models.DateTimeField(_("received"))
+    via = models.CharField(_("came by"), max_length=8, choices={"smtp": "SMTP", "pipe": _("pipe")})
+    deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome, blank=True, default=Outcome.WAITING)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    tries = models.PositiveIntegerField(_("tries"), default=0)
+    next_try_at = models.DateTimeField(_("next try"))
+    last_error = models.CharField(_("last error"), max_length=500, blank=True)
+    handled_at = models.DateTimeField(_("handled"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("received mail")
+        verbose_name_plural = _("received mail")
+        ordering: ClassVar[list[str]] = ["-id"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index("next_try_at", "id", condition=models.Q(outcome=""), name="raw_mail_unhandled"),
+            models.Index("handled_at", condition=models.Q(outcome="held"), name="raw_mail_held"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id or f"#{self.pk}"

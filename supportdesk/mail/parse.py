@@ -1,0 +1,254 @@
+"""A mail read: who wrote it, what it answers, what it says. Pure; gives an answer for any bytes (D29).
+
+Only the standard's plain meaning is taken; where a mail can be read in two ways, ``problems`` says so.
+Nothing here decides anything: that is the work of whoever files the mail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from inscriptis import get_text
+
+from supportdesk.mail.addresses import Mailbox, mailboxes
+from supportdesk.mail.mime import Headers, Mime, Part, decode_text, decode_words, parse_headers, take_apart
+from supportdesk.mail.texts import message_ids, one_line, storable
+
+SUBJECT_MAX = 400
+ADDRESSES_MAX = 200
+IDS_MAX = 50
+HTML_CHARS_MAX = 1_000_000
+REPORT_FIELDS_MAX = 100
+
+# With one of these the mail may say more, or something else, than was read.
+_UNSOUND = frozenset({"broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"})
+_DMARC_FAIL = re.compile(r"\s*dmarc\s*=\s*fail\b", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file in a mail. ``name`` is on one line and without a path; ``inline`` where the text refers to it."""
+
+    name: str
+    content_type: str
+    payload: bytes
+    content_id: str
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedMail:
+    """What a mail says. All text is fit to be stored: no NUL, no half characters, headers on one line.
+
+    ``from_address`` is empty unless there is exactly one sender, plainly written; ``from_count`` says how
+    many there were. ``automatic`` is empty, or why no person is to be answered (D28). ``bounced`` are the
+    recipients that a delivery report calls failed, ``returned_id`` the Message-ID of the mail it is about.
+    """
+
+    message_id: str = ""
+    from_address: str = ""
+    from_name: str = ""
+    from_count: int = 0
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    delivered_to: tuple[str, ...] = ()
+    subject: str = ""
+    date: datetime | None = None
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    text: str = ""
+    html: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    automatic: str = ""
+    bounced: tuple[str, ...] = ()
+    returned_id: str = ""
+    dmarc_failed: bool = False
+    problems: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """True where nothing of the mail was left unread; one that is not sound is held (D29)."""
+        return _UNSOUND.isdisjoint(self.problems)
+
+
+def parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str | None = None) -> ParsedMail:
+    """Reads a mail; never raises, whatever the bytes are (D29).
+
+    ``authserv_id``: the mail server of ours whose Authentication-Results count (D26). ``own_domain``: that
+    of our Message-IDs, by which our own mail is known. ``mail_from``: the envelope's sender, where known.
+    """
+    try:
+        return _parse(source, authserv_id=authserv_id, own_domain=own_domain, mail_from=mail_from)
+    except Exception:  # the last resort: a hole in the reading costs the reading, never the mail
+        return ParsedMail(text=storable(source.decode("latin-1")), problems=("unreadable",))
+
+
+def content_digest(parsed: ParsedMail) -> str:
+    """A digest of From, Date, Subject and decoded parts: the same for each delivery of one mail (D29).
+
+    The Message-ID counts only where there is no Date: it may be copied, or added on the way.
+    """
+    digest = hashlib.sha256()
+
+    def add(*values: str | bytes) -> None:
+        for value in values:
+            data = value if isinstance(value, bytes) else value.encode()
+            digest.update(b"%d:" % len(data) + data)  # lengths, so that no two lists read alike
+
+    add(parsed.from_address.lower(), parsed.from_name, str(parsed.from_count), parsed.subject)
+    add(parsed.date.isoformat() if parsed.date else parsed.message_id)
+    add(parsed.text.rstrip(), parsed.html.rstrip())
+    for attachment in parsed.attachments:
+        add(attachment.name, attachment.content_type, attachment.payload)
+    return digest.hexdigest()
+
+
+def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str | None) -> ParsedMail:
+    mime = take_apart(source)
+    headers, problems = mime.headers, mime.problems
+    senders = _people(headers, "from")
+    sender = senders[0] if len(senders) == 1 else Mailbox(name="", address="")
+    if not sender.address:
+        problems.add("no_sender" if not senders else "several_senders" if len(senders) > 1 else "bad_sender")
+    message_id = next(iter(message_ids(headers.first("message-id"))), "")
+    text, html, attachments = _content(mime)
+    bounced, returned_id = _report(mime)
+    return ParsedMail(
+        message_id=message_id,
+        from_address=sender.address,
+        from_name=sender.name,
+        from_count=len(senders),
+        to=_addresses(headers, "to"),
+        cc=_addresses(headers, "cc"),
+        delivered_to=_addresses(headers, "delivered-to", "x-original-to", "envelope-to"),
+        subject=one_line(decode_words(headers.first("subject")), SUBJECT_MAX),
+        date=_date(headers.first("date")),
+        in_reply_to=message_ids(headers.first("in-reply-to"))[:IDS_MAX],
+        references=message_ids(headers.first("references"))[-IDS_MAX:],
+        text=text,
+        html=html,
+        attachments=attachments,
+        automatic=_automatic(mime, message_id, own_domain, mail_from, sender.address),
+        bounced=bounced,
+        returned_id=returned_id,
+        dmarc_failed=_dmarc_failed(headers, authserv_id),
+        problems=tuple(sorted(problems)),
+    )
+
+
+def _people(headers: Headers, *names: str) -> list[Mailbox]:
+    return [mailbox for name in names for value in headers.all(name) for mailbox in mailboxes(value)]
+
+
+def _addresses(headers: Headers, *names: str) -> tuple[str, ...]:
+    found = dict.fromkeys(person.address for person in _people(headers, *names) if person.address)
+    return tuple(found)[:ADDRESSES_MAX]
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value[:100])
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _automatic(mime: Mime, message_id: str, own_domain: str, mail_from: str | None, sender: str) -> str:
+    """Why no machine may answer this, or an empty text (D28, RFC 3834)."""
+    headers = mime.headers
+    return_path = f"<{mail_from}>" if mail_from is not None else headers.first("return-path")
+    auto_submitted = headers.first("auto-submitted").partition(";")[0].strip().lower()
+    precedence = headers.first("precedence").strip().lower()
+    reasons = {
+        "own mail": message_id.lower().endswith(f"@{own_domain.lower()}>"),
+        "delivery report": mime.content_type == "multipart/report" or sender.lower().startswith("mailer-daemon@"),
+        "auto-submitted": auto_submitted not in ("", "no"),
+        "empty return path": return_path.strip() == "<>",
+        "precedence": precedence in ("bulk", "list", "junk", "auto_reply"),
+        "mailing list": bool(headers.first("list-id")),
+        "autoreply": bool(headers.first("x-autoreply") or headers.first("x-autorespond")),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _dmarc_failed(headers: Headers, authserv_id: str) -> bool:
+    """True where our mail server marked the mail as failing DMARC (D26).
+
+    Every field with our server's id is asked, for one server may write several. A forged one can only say
+    "fail", which harms its forger alone; a forged "pass" changes nothing.
+    """
+    for value in headers.all("authentication-results"):
+        server, _semicolon, results = re.sub(r"\([^()]*\)", " ", value).partition(";")
+        words = server.split()
+        ours = bool(words) and words[0].lower() == authserv_id.lower()
+        if ours and any(_DMARC_FAIL.match(result) for result in results.split(";")):
+            return True
+    return False
+
+
+def _report(mime: Mime) -> tuple[tuple[str, ...], str]:
+    """The recipients that a delivery report (RFC 3464) calls failed, and the mail that it brings back."""
+    if mime.content_type != "multipart/report":
+        return (), ""
+    failed: dict[str, None] = {}
+    returned_id = ""
+    for part in mime.parts:
+        if part.content_type in ("message/delivery-status", "message/global-delivery-status"):
+            for block in re.split(rb"\r?\n\r?\n", part.payload(), maxsplit=REPORT_FIELDS_MAX):
+                fields = parse_headers(block)
+                if fields.first("action").strip().lower() == "failed":
+                    recipient = fields.first("original-recipient") or fields.first("final-recipient")
+                    for mailbox in mailboxes(recipient.partition(";")[2]):
+                        failed.setdefault(mailbox.address)
+        elif part.content_type in ("message/rfc822", "text/rfc822-headers", "message/global"):
+            returned_id = next(iter(message_ids(parse_headers(part.payload()).first("message-id"))), returned_id)
+    failed.pop("", None)
+    return tuple(failed), returned_id
+
+
+def _content(mime: Mime) -> tuple[str, str, tuple[Attachment, ...]]:
+    """The text, the HTML as it came, and everything else as files. Of alternatives the plain text is taken."""
+    texts: list[tuple[Part, str]] = []
+    attachments: list[Attachment] = []
+    for part in mime.parts:
+        if part.content_type in ("text/plain", "text/html") and part.disposition != "attachment" and not part.name:
+            text, known = decode_text(part.payload(), part.charset)
+            if not known:
+                mime.problems.add("unknown_charset")
+            texts.append((part, text))
+        else:
+            attachments.append(_attachment(part))
+    plain = {part.alternative for part, text in texts if part.content_type == "text/plain" and text.strip()}
+    said: list[str] = []
+    for part, text in texts:
+        if part.content_type == "text/plain":
+            said.append(text)
+        elif not (part.alternative and part.alternative in plain):
+            said.append(_text_of_html(text, mime.problems))
+    html = "\n".join(text for part, text in texts if part.content_type == "text/html")
+    return "\n".join(text for text in said if text.strip()), html, tuple(attachments)
+
+
+def _attachment(part: Part) -> Attachment:
+    name = part.name or ("message.eml" if part.content_type == "message/rfc822" else "attachment")
+    inline = part.disposition != "attachment" and bool(part.content_id)
+    return Attachment(
+        name=name, content_type=part.content_type, payload=part.payload(), content_id=part.content_id, inline=inline
+    )
+
+
+def _text_of_html(html: str, problems: set[str]) -> str:
+    """HTML as text, laid out; where it is too much for that, without its tags."""
+    if len(html) <= HTML_CHARS_MAX:
+        try:
+            return storable(get_text(html))
+        except Exception:  # lxml and inscriptis refuse in many ways
+            problems.add("odd_html")
+    else:
+        problems.add("long_html")
+    return _TAG.sub(" ", html)

@@ -1,0 +1,87 @@
+"""Customers, contacts and staff in Django admin."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from supportdesk.people.models import Contact, Customer, User
+from supportdesk.people.placing import place_warnings
+from supportdesk.people.services import sign_in_for
+from supportdesk.places import Place
+
+admin.site.unregister(Group)
+
+
+class CustomerForm(forms.ModelForm[Customer]):
+    """Asks once more where the zone is not one of the country's (D21)."""
+
+    save_anyway = forms.BooleanField(
+        label=_("Save anyway"), required=False, help_text=_("Where the time zone is meant, though the country has others.")
+    )
+
+    class Meta:
+        model = Customer
+        fields = ("name", "edition", "country", "subdivision", "zone", "place_name")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if all(data.get(name) for name in ("country", "zone")) and not data.get("save_anyway"):
+            place = Place(
+                country=data["country"].strip().upper(),
+                subdivision=data.get("subdivision", "").strip(),
+                zone=data["zone"],
+            )
+            for field, errors in place_warnings(place).items():
+                self.add_error(field, errors)
+                self.add_error("save_anyway", _("Tick this to save it as it is."))
+        return data
+
+
+class ContactInline(admin.TabularInline[Contact, Customer]):
+    model = Contact
+    extra = 1
+    fields = ("name", "email", "phone", "restricted", "is_administrator")
+
+
+@admin.register(Customer)
+class CustomerAdmin(admin.ModelAdmin[Customer]):
+    form = CustomerForm
+    inlines: ClassVar[list[type[admin.TabularInline[Contact, Customer]]]] = [ContactInline]
+    list_display = ("name", "edition", "country", "subdivision", "zone")
+    list_filter = ("edition", "country")
+    search_fields = ("name", "contacts__email", "contacts__name")
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """A contact with an e-mail address can sign in from the moment it is saved (D33)."""
+        super().save_formset(request, form, formset, change)
+        for contact in formset.queryset.model.objects.filter(customer=form.instance, user=None).exclude(email=""):
+            sign_in_for(contact=contact)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    ordering = ("name",)
+    list_display = ("name", "email", "is_technician", "is_staff", "is_active")
+    list_filter = ("is_technician", "is_staff", "is_active")
+    search_fields = ("name", "email")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        (_("Place"), {"fields": ("zone", "place_name")}),
+        (_("Roles"), {"fields": ("is_active", "is_technician", "is_staff", "is_superuser")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),
+        (_("Place"), {"fields": ("zone", "place_name")}),
+        (_("Roles"), {"fields": ("is_technician", "is_staff")}),
+    )
+    filter_horizontal = ()

@@ -1,0 +1,66 @@
+"""Every number of the rules, its rule beside it. No Django, no clock, no I/O.
+
+The text of each rule stands in ``docs/rules.md``; nothing else in the project repeats a number that
+stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time, timedelta
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The vendor's promise in numbers. Times of day are local to the customer; lengths say their unit."""
+
+    # Points
+    email_points: int = 10  # R1
+    phone_points: int = 30  # R1
+    lot_years: int = 1  # R2, D1: local calendar years
+    expiry_warning_days: tuple[int, ...] = (30, 7, 1)  # D7
+    draft_days: int = 30  # D8
+    pack_sizes: tuple[int, ...] = (10, 30, 100, 300)  # D32
+    lot_points_max: int = 100_000  # D32: more in one lot is taken for a slip of the hand
+
+    # Business hours
+    opens: time = time(9)  # R5
+    closes: time = time(17)  # R5
+    weekdays: frozenset[int] = frozenset({0, 1, 2, 3, 4})  # R5, D23: Monday is 0
+    response_minutes: int = 240  # R6: business minutes
+    warning_minutes: tuple[int, ...] = (60, 15)  # D13: business minutes before the deadline
+    horizon_days: int = 400  # D12: how far a deadline is looked for before the calendar is called closed
+
+    # Incidents
+    reopen_days: int = 90  # R13, D16: local days after the original closure
+    reminder_business_days: int = 5  # D10
+    auto_close_business_days: int = 10  # D10
+    bug_answer_days: int = 14  # D17
+    unmerge_hours: int = 24  # D35
+    mistake_hours: int = 1  # D36
+    undo_seconds: int = 10  # D41
+    subject_max: int = 200  # characters of a report's subject
+    text_max: int = 100_000  # characters of one message
+    phone_number: str = "+18667225492"  # R8, D37
+
+    # Mail
+    unknown_sender_answers_a_day: int = 1  # D27
+    unauthenticated_mails_an_hour: int = 10  # D28: by address, and by the sender's network
+    outbox_days: int = 3  # D30
+    mail_tries: int = 3  # D29: then an unreadable mail is held with the error beside it
+    mail_bytes_max: int = 25 * 1024 * 1024  # D31
+
+    # The one clock
+    clock_tolerance: timedelta = timedelta(minutes=5)  # D40
+
+    def points_for(self, channel: str) -> int:
+        """What opening an incident costs on ``channel`` (``"email"`` or ``"phone"``), in points (R1).
+
+        >>> POLICY.points_for("phone")
+        30
+        """
+        return {"email": self.email_points, "phone": self.phone_points}[channel]
+
+
+POLICY: Final = Policy()

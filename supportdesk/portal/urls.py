@@ -1,0 +1,16 @@
+from django.urls import path
+
+from supportdesk.portal import views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("report/", views.report, name="report"),
+    path("report/promise/", views.report_promise, name="promise"),
+    path("incidents/<str:number>/", views.incident, name="incident"),
+    path("incidents/<str:number>/message/", views.message, name="message"),
+    path("drafts/<int:pk>/", views.draft, name="draft"),
+    path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
+    path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),
+    path("points/", views.points, name="points"),
+]

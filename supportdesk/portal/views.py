@@ -1,0 +1,293 @@
+"""The customers' pages: load through access, validate with a form, one service call, redirect."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from incidents import access, queries
+from incidents.forms import MessageForm, ReportForm
+from incidents.models import Channel, Draft, Incident, Via
+from incidents.services import opening
+from incidents.services.common import KeyReused
+from incidents.services.conversation import customer_message
+from incidents.windows import may_reopen, reopen_until
+from points.services import NotEnoughPoints
+from supportdesk import words
+from supportdesk.people.access import contacts_for, customers_for
+from supportdesk.people.doors import DeskRequest, door
+from supportdesk.people.models import Contact
+from supportdesk.policy import POLICY
+from supportdesk.portal.accounts import accounts
+
+
+@door("anyone")
+@require_GET
+def home(request: DeskRequest) -> HttpResponse:
+    """Whose turn it is, when the next answer is due, how many points are left."""
+    if request.scope.desk and not request.scope.memberships:
+        return redirect("desk:queue")
+    if not request.scope.memberships:
+        return render(request, "portal/landing.html", {"place": "home"})
+    lines = queries.standing(request.scope, at=request.at)
+    yours = sum(1 for line in lines if line.their_turn)
+    drafts = [
+        {
+            "pk": draft.pk,
+            "subject": draft.subject,
+            "customer": draft.customer,
+            "kept_through": _through(draft),
+            "price": POLICY.points_for(draft.channel),
+        }
+        for draft in access.drafts_for(request.scope, at=request.at).select_related("customer")[:20]
+    ]
+    context = {
+        "place": "home",
+        "lines": lines,
+        "yours": yours,
+        "ours": len(lines) - yours,
+        "next": queries.soonest(lines),
+        "drafts": drafts,
+        "closed": queries.closed_lately(request.scope),
+        "points": accounts(request.scope, at=request.at),
+        "several": len(request.scope.memberships) > 1,
+    }
+    return render(request, "portal/home.html", context)
+
+
+@door("contact")
+@require_http_methods(["GET", "POST"])
+def report(request: DeskRequest) -> HttpResponse:
+    """The form, with cost, lots and deadline before anything is sent; sending opens the incident or keeps a draft."""
+    contacts = _own_contacts(request)
+    if request.method == "POST":
+        form = ReportForm(request.POST, contacts=contacts, at=request.at)
+        if form.is_valid():
+            response = _send_report(request, form)
+            if response is not None:
+                return response
+    else:
+        form = ReportForm(contacts=contacts, at=request.at, initial={"key": uuid4().hex})
+    hints = [
+        _("Setup, upgrade, migration"),
+        _("Something does not work as it should"),
+        _("Of our products"),
+        _("We keep you informed of what becomes of it"),
+    ]
+    context = {
+        "place": "report",
+        "form": form,
+        "kinds": list(zip(form["kind"], hints, strict=True)),
+        "promise": queries.promise(customer=form.chosen.customer, channel=Channel.EMAIL, at=request.at),
+    }
+    return render(request, "portal/report.html", context, status=422 if form.errors else 200)
+
+
+def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
+    data = form.cleaned_data
+    try:
+        made = opening.report_problem(
+            report=opening.Report(
+                contact=data["contact"],
+                channel=Channel.EMAIL,
+                kind=data["kind"],
+                release_id=data["release"].pk,
+                subject=data["subject"],
+                text=data["text"],
+            ),
+            at=request.at,
+            key=data["key"],
+        )
+    except opening.ReleaseNotCurrent:
+        form.add_error("release", _("This release is out of support since today. Choose another."))
+        return None
+    except KeyReused:
+        # The page was sent before with another text, perhaps from the browser's history.
+        form.data = form.data.copy() | {"key": uuid4().hex}
+        form.add_error(None, _("This form was sent before with another text. Send it again to make a second report."))
+        return None
+    if isinstance(made, Draft):
+        return redirect("portal:draft", made.pk)
+    request.session["fresh"] = made.number
+    return redirect("portal:incident", made.number)
+
+
+@door("contact")
+@require_GET
+def report_promise(request: DeskRequest) -> HttpResponse:
+    """The quote alone, as it is now: the page asks for it again while it stays open."""
+    contacts = _own_contacts(request)
+    wanted = request.GET.get("contact", "")
+    chosen = next((contact for contact in contacts if str(contact.pk) == wanted), contacts[0])
+    promise = queries.promise(customer=chosen.customer, channel=Channel.EMAIL, at=request.at)
+    return render(request, "portal/_promise.html", {"promise": promise})
+
+
+@door("contact")
+@require_GET
+def incident(request: DeskRequest, number: str) -> HttpResponse:
+    """One incident: the conversation, the deadline and why, what it cost."""
+    found = _incident(request, number)
+    fresh = request.session.pop("fresh", "") == found.number
+    return _incident_page(request, found, MessageForm(initial={"key": uuid4().hex}), fresh=fresh)
+
+
+@door("contact")
+@require_POST
+def message(request: DeskRequest, number: str) -> HttpResponse:
+    """Adds to an incident, or asks to re-open it: what is written is kept in every case (D16)."""
+    found = _incident(request, number)
+    form = MessageForm(request.POST)
+    if not form.is_valid():
+        return _incident_page(request, found, form, status=422)
+    contact = _contact_of(request, found)
+    try:
+        added = customer_message(
+            incident_id=found.pk,
+            contact=contact,
+            text=form.cleaned_data["text"],
+            via=Via.PORTAL,
+            at=request.at,
+            key=form.cleaned_data["key"],
+        )
+    except KeyReused:
+        form.add_error("text", _("This was sent before with another text. Reload the page and send it again."))
+        return _incident_page(request, found, form, status=422)
+    words_of = {
+        "added": _("Your message is with us."),
+        "request": _("You asked to re-open it; a technician decides."),
+        "too_late": _("What you wrote is kept, but this can no longer be re-opened. Please make a new report."),
+    }
+    messages.success(request, words_of[added.outcome])
+    return redirect("portal:incident", found.number)
+
+
+def _incident_page(
+    request: DeskRequest, found: Incident, form: MessageForm, *, fresh: bool = False, status: int = 200
+) -> HttpResponse:
+    zone = found.customer.zone
+    first = found.first_closed_at
+    over = first is not None and found.is_finished and not may_reopen(first_closed_at=first, zone=zone, at=request.at)
+    context = {
+        "place": "home",
+        "incident": found,
+        "story": queries.story(request.scope, found, at=request.at),
+        "form": form,
+        "fresh": fresh,
+        "window_over": over,
+        "reopen_through": words.day(reopen_until(first_closed_at=first, zone=zone) - timedelta(microseconds=1), zone)
+        if first
+        else "",
+    }
+    return render(request, "portal/incident.html", context, status=status)
+
+
+@door("contact")
+@require_GET
+def draft(request: DeskRequest, pk: int) -> HttpResponse:
+    """A report that is not sent yet, and what is missing (D8)."""
+    found = _draft(request, pk)
+    if found.incident is not None:
+        return redirect("portal:incident", found.incident.number)
+    return render(request, "portal/draft.html", _draft_context(request, found))
+
+
+@door("contact")
+@require_POST
+def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
+    """Opens a draft by one click (D8)."""
+    found = _draft(request, pk)
+    try:
+        opened = opening.open_draft(draft_id=found.pk, at=request.at)
+    except NotEnoughPoints as short:
+        messages.warning(
+            request,
+            _("Needs %(needed)d points, %(have)d on hand. The draft is kept.")
+            % {"needed": short.needed, "have": short.on_hand},
+            extra_tags="soon",
+        )
+        return redirect("portal:draft", found.pk)
+    except opening.ReleaseNotCurrent:
+        messages.warning(
+            request,
+            _("%(release)s is out of support. The text is kept here; make a new report with a current release.")
+            % {"release": found.release},
+            extra_tags="soon",
+        )
+        return redirect("portal:draft", found.pk)
+    request.session["fresh"] = opened.number
+    return redirect("portal:incident", opened.number)
+
+
+@door("contact")
+@require_POST
+def discard_draft(request: DeskRequest, pk: int) -> HttpResponse:
+    """Puts a draft away."""
+    opening.discard_draft(draft_id=_draft(request, pk).pk, at=request.at)
+    messages.success(request, _("The draft is discarded."))
+    return redirect("portal:home")
+
+
+@door("contact")
+@require_GET
+def points(request: DeskRequest) -> HttpResponse:
+    """Lots on hand and the statement; restricted contacts see none (D21)."""
+    if not request.scope.full_customer_ids:
+        raise Http404
+    page = _page(request)
+    context = {
+        "place": "points",
+        "page": page,
+        "next_page": page + 1,
+        "accounts": accounts(request.scope, at=request.at, page=page),
+    }
+    return render(request, "portal/points.html", context)
+
+
+def _page(request: DeskRequest) -> int:
+    asked = request.GET.get("page", "1")
+    return min(max(1, int(asked)), 100_000) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
+
+
+def _own_contacts(request: DeskRequest) -> list[Contact]:
+    own = contacts_for(request.scope).filter(pk__in=request.scope.contact_ids)
+    return list(own.select_related("customer", "user").order_by("customer__name", "pk"))
+
+
+def _incident(request: DeskRequest, number: str) -> Incident:
+    seen = access.incidents_for(request.scope).filter(customer__in=customers_for(request.scope))
+    mine = seen.filter(customer_id__in=request.scope.customer_ids)
+    return get_object_or_404(mine.select_related("customer", "contact", "owner", "release__product"), number=number)
+
+
+def _contact_of(request: DeskRequest, found: Incident) -> Contact:
+    member = request.scope.membership(found.customer_id)
+    if member is None:
+        raise Http404
+    return get_object_or_404(contacts_for(request.scope), pk=member.contact_id)
+
+
+def _draft(request: DeskRequest, pk: int) -> Draft:
+    drafts = access.drafts_for(request.scope, at=request.at).filter(customer_id__in=request.scope.customer_ids)
+    opened = access.opened_drafts_for(request.scope).filter(customer_id__in=request.scope.customer_ids)
+    found = (drafts | opened).select_related("customer", "contact", "release__product", "incident")
+    return get_object_or_404(found, pk=pk)
+
+
+def _through(found: Draft) -> object:
+    return found.kept_until - timedelta(microseconds=1)
+
+
+def _draft_context(request: DeskRequest, found: Draft) -> dict[str, object]:
+    return {
+        "place": "home",
+        "draft": found,
+        "kept_through": _through(found),
+        "promise": queries.promise(customer=found.customer, channel=found.channel, at=request.at),
+    }

@@ -1,0 +1,252 @@
+"""All settings, from the environment. What is missing or nonsense stops the start with a word about it.
+
+Without ``DATABASE_URL`` the desk starts the PostgreSQL server that comes with its requirements; without
+``REDIS_URL`` its few messages travel through files. Both are for the demo: see docs/operations.md.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from supportdesk import embedded
+from supportdesk.policy import POLICY
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+DEMO: bool = env.bool("DEMO", default=False)
+DEBUG: bool = env.bool("DEBUG", default=False)
+DESK_HOME = Path(env.str("DESK_HOME", default=str(BASE_DIR / ".desk")))
+DESK_NAME: str = env.str("DESK_NAME", default="Quillmark")
+
+if "SECRET_KEY" in env:
+    SECRET_KEY: str = env.str("SECRET_KEY")
+elif "DATABASE_URL" not in env:
+    SECRET_KEY = embedded.kept_secret(DESK_HOME)
+else:
+    raise ImproperlyConfigured("SECRET_KEY is not set. Give the desk a long random text of its own.")
+
+# One base address makes every link in a mail: the Host header of a request never does.
+BASE_URL: str = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
+if not BASE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured(f"BASE_URL must begin with http:// or https://, not {BASE_URL!r}.")
+SECURE = BASE_URL.startswith("https://")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[BASE_URL.split("//")[1].split("/")[0].rsplit(":", 1)[0]])
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+INSTALLED_APPS = [
+    "supportdesk.apps.SupportdeskConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "supportdesk.mail",
+    "supportdesk.people",
+    "points",
+    "sla",
+    "incidents",
+    "supportdesk.portal",
+    "supportdesk.desk",
+]
+if DEMO:
+    INSTALLED_APPS.append("supportdesk.demo")
+if find_spec("django_linear_migrations"):
+    INSTALLED_APPS.append("django_linear_migrations")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "supportdesk.people.doors.DoorMiddleware",
+]
+ROOT_URLCONF = "supportdesk.urls"
+WSGI_APPLICATION = "supportdesk.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "supportdesk.people.context.desk",
+                *(["supportdesk.demo.context.people"] if DEMO else []),
+            ],
+            "builtins": ["supportdesk.people.templatetags.words", "incidents.templatetags.incident_words"],
+        },
+    }
+]
+
+# The application's role reads and writes; the owner's makes and changes tables (`migrate` connects as it).
+if "DATABASE_URL" in env:
+    _app_url, _owner_url = env.str("DATABASE_URL"), env.str("DATABASE_OWNER_URL", default=env.str("DATABASE_URL"))
+else:
+    _app_url, _owner_url = embedded.database_urls(DESK_HOME)
+DATABASES = {"default": environ.Env.db_url_config(_app_url) | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+DATABASE_OWNER = environ.Env.db_url_config(_owner_url)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL: str = env.str("REDIS_URL", default="")
+CACHES: dict[str, dict[str, object]]
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+else:
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(DESK_HOME / "broker"),
+        "data_folder_out": str(DESK_HOME / "broker"),
+        "control_folder": str(DESK_HOME / "broker-control"),
+    }
+    for _folder in ("broker", "broker-control", "cache"):
+        (DESK_HOME / _folder).mkdir(parents=True, exist_ok=True)
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(DESK_HOME / "cache"),
+        }
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(DESK_HOME / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "deliver-mail": {"task": "mail.deliver", "schedule": 5},
+    "file-mail": {"task": "incidents.file_mail", "schedule": 5},
+    "announce-clocks": {"task": "incidents.announce_clocks", "schedule": 20},
+    "expire-points": {"task": "points.write_expiries", "schedule": 600},
+}
+
+# Mail out goes to MAIL_HOST; mail in comes to the gateway, or to whatever feeds it.
+MAIL_HOST: str = env.str("MAIL_HOST", default="localhost")
+MAIL_PORT: int = env.int("MAIL_PORT", default=25)
+MAIL_USER: str = env.str("MAIL_USER", default="")
+MAIL_PASSWORD: str = env.str("MAIL_PASSWORD", default="")
+MAIL_STARTTLS: bool = env.bool("MAIL_STARTTLS", default=False)
+MAIL_TIMEOUT_SECONDS: int = env.int("MAIL_TIMEOUT_SECONDS", default=20)
+MAIL_DOMAIN: str = env.str("MAIL_DOMAIN", default="support.quillmark.example")
+MAIL_FROM: str = env.str("MAIL_FROM", default=f"support@{MAIL_DOMAIN}")
+GATEWAY_HOST: str = env.str("GATEWAY_HOST", default="127.0.0.1")
+GATEWAY_PORT: int = env.int("GATEWAY_PORT", default=2525)
+# The mail server of ours whose Authentication-Results header counts (D26); any other one is ignored.
+MAIL_AUTHSERV_ID: str = env.str("MAIL_AUTHSERV_ID", default=MAIL_DOMAIN)
+EMAIL_BACKEND = "supportdesk.mail.backend.OutboxBackend"
+DEFAULT_FROM_EMAIL = MAIL_FROM
+
+AUTH_USER_MODEL = "people.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "portal:home"
+LOGOUT_REDIRECT_URL = "portal:home"
+ACCOUNT_LOGOUT_REDIRECT_URL = "portal:home"
+ACCOUNT_ADAPTER = "supportdesk.people.adapter.Adapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "request_login_code": f"60/h/ip,{POLICY.unauthenticated_mails_an_hour}/h/key",
+    "reset_password": f"60/h/ip,{POLICY.unauthenticated_mails_an_hour}/h/key",
+}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEMO or DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEMO or DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "style-src": [SELF],
+        "script-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "frame-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_NAME = "__Host-session" if SECURE else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

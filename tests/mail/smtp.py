@@ -1,0 +1,65 @@
+"""A mail server of the tests': takes mail by real SMTP, or behaves as badly as it is told to."""
+
+from __future__ import annotations
+
+import email
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+
+class MailServer:
+    """``got``: the mails that came through DATA. ``rcpt`` and ``data``: what it answers there instead of 250."""
+
+    def __init__(self) -> None:
+        self.got: list[EmailMessage] = []
+        self.rcpt = self.data = "250 OK"
+        self.drop_after_data = False
+        self.arrived = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if self.rcpt.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.rcpt
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        message = email.message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default)
+        self.got.append(message)
+        self.arrived.set()
+        if not self.go_on.is_set():
+            await server.loop.run_in_executor(None, self.go_on.wait, 10)
+        if self.drop_after_data:
+            server.transport.abort()
+        return self.data
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(message["Message-ID"]) for message in self.got]
+
+
+class _OnAnyPort(Controller):
+    def _trigger_server(self) -> None:
+        assert self.server is not None
+        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        super()._trigger_server()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def mail_server(settings: Any) -> Iterator[MailServer]:
+    """A server that the desk's outbox delivers to."""
+    handler = MailServer()
+    controller = _OnAnyPort(handler, hostname="127.0.0.1", port=0)
+    controller.start()
+    settings.MAIL_HOST, settings.MAIL_PORT = "127.0.0.1", controller.port
+    try:
+        yield handler
+    finally:
+        handler.go_on.set()
+        controller.stop()
