@@ -191,6 +191,11 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
 
+    @property
+    def author(self) -> Contact | User | None:
+        """Who wrote it; nobody for an automatic mail of an unknown sender."""
+        return self.contact or self.user
+
 
 class TimelineCode(models.TextChoices):
     """What can have happened to an incident. The words of each are made where it is shown."""

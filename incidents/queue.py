@@ -72,8 +72,8 @@ class Row:
 
     @property
     def is_low(self) -> bool:
-        """True where the points on hand are under the price of one more call (R1)."""
-        return self.points < POLICY.phone_points
+        """True where the points on hand do not pay two more e-mail incidents (R1)."""
+        return self.points < 2 * POLICY.email_points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,9 @@ function inQueue(queue, event) {
   return true;
 }
 
+/* Nobody looks at a hidden page: it asks again once it is seen. */
+document.addEventListener("htmx:beforeRequest", (event) => { if (document.hidden) event.preventDefault(); });
+
 /* A refreshed queue keeps the cursor where it was. */
 document.addEventListener("htmx:afterSwap", () => {
   if (current) select(document.querySelector(`.queue tr[data-number="${CSS.escape(current)}"]`));

@@ -51,7 +51,7 @@ def queue(request: DeskRequest, view: str = "all") -> HttpResponse:
         "groups": queues.queue(request.scope, view=view, at=request.at, numbers=counts),
     }
     live = request.headers.get("HX-Request") == "true"
-    return render(request, "desk/_live.html" if live else "desk/queue.html", context)
+    return render(request, "desk/_live.html" if live else "desk/queue.html", context | {"live": live})
 
 
 @door("technician")

@@ -23,5 +23,8 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def format_email_subject(self, subject: str) -> str:
         return subject
 
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the page that follows shows that it worked."""
+
     def populate_username(self, request: HttpRequest, user: Any) -> None:
         """Users have no username: the e-mail address is the name they sign in with."""
