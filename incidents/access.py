@@ -65,9 +65,11 @@ def _drafts(scope: Scope) -> QuerySet[Draft]:
 def current_releases(*, at: datetime, zone: str) -> QuerySet[Release]:
     """Releases that an incident may be opened for, on the local day of ``at`` in the customer's zone (R12, D19)."""
     day = at.astimezone(ZoneInfo(zone)).date()
-    return Release.objects.filter(released_on__lte=day).filter(
-        Q(supported_until=None) | Q(supported_until__gte=day)
-    ).select_related("product")
+    return (
+        Release.objects.filter(released_on__lte=day)
+        .filter(Q(supported_until=None) | Q(supported_until__gte=day))
+        .select_related("product")
+    )
 
 
 def held_for(scope: Scope) -> QuerySet[HeldMail]:

@@ -57,7 +57,9 @@ class ReportForm(forms.Form):
         empty_label=_("Choose"),
         error_messages={
             "required": _("Choose the product and release it happens with."),
-            "invalid_choice": _("This release is not on offer: unknown, not out yet, or out of support. Choose another."),
+            "invalid_choice": _(
+                "This release is not on offer: unknown, not out yet, or out of support. Choose another."
+            ),
         },
         widget=forms.Select(attrs={"class": "input"}),
     )

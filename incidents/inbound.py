@@ -62,7 +62,14 @@ def _carry_out(
     decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime
 ) -> tuple[Outcome, str]:
     if decision.action == "hold":
-        hold(raw=raw, reason=decision.reason, sender=mail.from_address, subject=mail.subject, at=at, incident=decision.incident)
+        hold(
+            raw=raw,
+            reason=decision.reason,
+            sender=mail.from_address,
+            subject=mail.subject,
+            at=at,
+            incident=decision.incident,
+        )
         return Outcome.HELD, decision.reason
     assert decision.incident is not None
     contact = _who(decision.incident, senders)
@@ -187,12 +194,12 @@ def _token(raw: RawMail, mail: ParsedMail) -> ReplyToken | None:
 
 
 def _by_number(numbers: tuple[str, ...]) -> frozenset[int]:
-    return frozenset(Incident.objects.filter(number__in=numbers).values_list("pk", flat=True)) if numbers else frozenset()
+    return (
+        frozenset(Incident.objects.filter(number__in=numbers).values_list("pk", flat=True)) if numbers else frozenset()
+    )
 
 
 def _who(incident_id: int, senders: list[Contact]) -> Contact | None:
     """The contact, of those with the sender's address, who belongs to the incident's customer (D21)."""
     customer = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
     return next((contact for contact in senders if contact.customer_id == customer), None)
-
-

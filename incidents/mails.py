@@ -62,13 +62,21 @@ def closed(incident: Incident, *, message: Message | None, at: datetime) -> Outg
 def reopened(incident: Incident, *, clock: ResponseClock, at: datetime) -> OutgoingMail | None:
     """The same problem again: open, at no charge, with a fresh deadline (D16)."""
     return _send(
-        "reopened", incident, to=incident.contact, at=at, key=f"reopened:{clock.pk}", clock=clock, rows=explain_clock(clock)
+        "reopened",
+        incident,
+        to=incident.contact,
+        at=at,
+        key=f"reopened:{clock.pk}",
+        clock=clock,
+        rows=explain_clock(clock),
     )
 
 
 def reopening_refused(incident: Incident, *, message: Message, at: datetime) -> OutgoingMail | None:
     """A different problem, with the reason, and the way to a new report (D16)."""
-    return _send("reopening_refused", incident, to=incident.contact, at=at, key=f"message:{message.pk}", message=message)
+    return _send(
+        "reopening_refused", incident, to=incident.contact, at=at, key=f"message:{message.pk}", message=message
+    )
 
 
 def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) -> OutgoingMail | None:
@@ -90,7 +98,14 @@ def _reopen_until(incident: Incident) -> datetime | None:
 
 
 def _send(
-    name: str, incident: Incident, *, to: Contact, at: datetime, key: str, message: Message | None = None, **context: Any
+    name: str,
+    incident: Incident,
+    *,
+    to: Contact,
+    at: datetime,
+    key: str,
+    message: Message | None = None,
+    **context: Any,
 ) -> OutgoingMail | None:
     if not to.email:
         return None

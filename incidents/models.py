@@ -124,7 +124,9 @@ class Incident(models.Model):
         ]
         indexes = [
             models.Index(fields=["opened_at", "id"], condition=Q(status__in=UNFINISHED), name="incident_unfinished"),
-            models.Index(fields=["reopen_asked_at"], condition=Q(reopen_asked_at__isnull=False), name="incident_decide"),
+            models.Index(
+                fields=["reopen_asked_at"], condition=Q(reopen_asked_at__isnull=False), name="incident_decide"
+            ),
             models.Index(fields=["customer", "-opened_at", "-id"], name="incident_of_customer"),
             models.Index(fields=["owner", "status"], name="incident_of_owner"),
         ]
@@ -352,5 +354,3 @@ class HeldMail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
-
-

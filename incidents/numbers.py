@@ -15,7 +15,9 @@ DIGITS_MIN, DIGITS_MAX = 5, 12
 _NOT_BEFORE = r"(?<![\d.,:/+\-])"
 _NOT_AFTER = r"(?!\d|[.,:/\-]\d)"
 _RUN = re.compile(rf"{_NOT_BEFORE}\d{{{DIGITS_MIN},{DIGITS_MAX}}}{_NOT_AFTER}")
-_GROUPS = re.compile(rf"{_NOT_BEFORE}(?<!\d[ \u00a0\u202f])\d{{1,3}}(?:[ \u00a0\u202f]\d{{3}}){{1,3}}{_NOT_AFTER}(?![ \u00a0\u202f]\d)")
+_GROUPS = re.compile(
+    rf"{_NOT_BEFORE}(?<!\d[ \u00a0\u202f])\d{{1,3}}(?:[ \u00a0\u202f]\d{{3}}){{1,3}}{_NOT_AFTER}(?![ \u00a0\u202f]\d)"
+)
 
 
 def number_of(serial: int) -> str:

@@ -74,10 +74,10 @@ class Story:
 
 def story(scope: Scope, incident: Incident, *, at: datetime) -> Story:
     """The conversation and the steps in order, the clock, and what it cost: what ``scope`` may see of it (D22)."""
-    told = [Told(at=message.at, message=message, pieces=fold(message.text)) for message in messages_for(scope, incident)]
-    told += [
-        Told(at=step.at, step=step) for step in timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)
+    told = [
+        Told(at=message.at, message=message, pieces=fold(message.text)) for message in messages_for(scope, incident)
     ]
+    told += [Told(at=step.at, step=step) for step in timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)]
     link = incident.clocks.select_related("clock").get(current=True)
     charge = incident.charges.select_related("charge").get(current=True).charge
     return Story(
@@ -107,7 +107,10 @@ class Standing:
 def standing(scope: Scope, *, at: datetime, limit: int = 100) -> list[Standing]:
     """A customer's unfinished incidents and re-openings asked for, the customer's turn first, then by deadline."""
     found = with_clock(
-        (incidents_for(scope).filter(status__in=UNFINISHED) | incidents_for(scope).filter(reopen_asked_at__isnull=False))
+        (
+            incidents_for(scope).filter(status__in=UNFINISHED)
+            | incidents_for(scope).filter(reopen_asked_at__isnull=False)
+        )
         .select_related("customer")
         .order_by("-opened_at")
     )[:limit]
@@ -152,4 +155,3 @@ def soonest(lines: Iterable[Standing]) -> Standing | None:
     """The next answer that is due to the customer, or None."""
     running = [line for line in lines if line.hand is not None]
     return min(running, key=lambda line: line.due_at, default=None)
-

@@ -51,9 +51,9 @@ def say(step: TimelineEntry) -> str:
             return _("%(who)s decided that this is a different problem") % {"who": who}
         case TimelineCode.WARNED:
             minutes = step.data["minutes"]
-            return ngettext(
-                "Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes
-            ) % {"n": minutes}
+            return ngettext("Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes) % {
+                "n": minutes
+            }
         case TimelineCode.BREACHED:
             return _("Late: the deadline passed without an answer")
     return step.get_code_display()

@@ -23,7 +23,7 @@ from supportdesk.policy import POLICY
 class GrantForm(forms.ModelForm[Purchase]):
     """A lot by invoice or as a grant, with a reason. Its date is today, where the customer is (D1)."""
 
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    once = forms.CharField(widget=forms.HiddenInput, max_length=64)
     kind = forms.ChoiceField(
         label=_("Kind"),
         choices=[(kind.value, kind.label) for kind in (PurchaseKind.GRANT, PurchaseKind.INVOICE)],
@@ -39,7 +39,11 @@ class GrantForm(forms.ModelForm[Purchase]):
         },
     )
     amount = forms.DecimalField(
-        label=_("Amount"), required=False, min_value=0, max_digits=14, help_text=_("Of the invoice, for example 245.10.")
+        label=_("Amount"),
+        required=False,
+        min_value=0,
+        max_digits=14,
+        help_text=_("Of the invoice, for example 245.10."),
     )
     currency = forms.CharField(label=_("Currency"), required=False, max_length=3, help_text=_("ISO 4217: EUR"))
     reason = forms.CharField(
@@ -55,7 +59,7 @@ class GrantForm(forms.ModelForm[Purchase]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["key"].initial = uuid4().hex
+        self.fields["once"].initial = uuid4().hex
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -101,7 +105,7 @@ class PurchaseAdmin(LookOnly):
     search_fields = ("customer__name", "reason")
     list_select_related = ("customer", "actor")
     autocomplete_fields = ("customer",)
-    fields = ("customer", "kind", "points", "amount", "currency", "reason", "key")
+    fields = ("customer", "kind", "points", "amount", "currency", "reason", "once")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_staff)
@@ -109,7 +113,18 @@ class PurchaseAdmin(LookOnly):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         if obj is None:
             return self.fields
-        return ("customer", "kind", "points", "amount_minor", "currency", "bought_at", "bought_on", "zone", "reason", "actor")
+        return (
+            "customer",
+            "kind",
+            "points",
+            "amount_minor",
+            "currency",
+            "bought_at",
+            "bought_on",
+            "zone",
+            "reason",
+            "actor",
+        )
 
     def save_model(self, request: HttpRequest, obj: Purchase, form: ModelForm[Purchase], change: bool) -> None:
         """One service call; the form showed the errors already."""
@@ -120,7 +135,7 @@ class PurchaseAdmin(LookOnly):
             at=clock.now(),
             reason=data["reason"],
             actor=request.user,
-            key=data["key"],
+            key=data["once"],
             kind=data["kind"],
             amount_minor=data["amount_minor"],
             currency=data["currency"],

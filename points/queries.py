@@ -116,8 +116,7 @@ def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) 
     here = [
         (lot.expires_at, 0, Cause.EXPIRY, -lot.remaining, lot, "")
         for lot in unwritten
-        if (page == 1 or (shown and lot.expires_at <= shown[0].at))
-        and (not more or lot.expires_at > shown[-1].at)
+        if (page == 1 or (shown and lot.expires_at <= shown[0].at)) and (not more or lot.expires_at > shown[-1].at)
     ]
     here += [
         (row.at, row.pk, Cause(row.cause), row.points, row.lot, row.charge.reference if row.charge else "")

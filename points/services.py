@@ -58,7 +58,8 @@ def grant(
     """
     if not 1 <= points <= POLICY.lot_points_max:
         raise BadPoints(
-            _("A lot has between 1 and %(max)d points, not %(points)d.") % {"max": POLICY.lot_points_max, "points": points}
+            _("A lot has between 1 and %(max)d points, not %(points)d.")
+            % {"max": POLICY.lot_points_max, "points": points}
         )
     if not reason.strip():
         raise ReasonMissing(_("Say why: the reason stands in the ledger for ever."))

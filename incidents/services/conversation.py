@@ -212,6 +212,11 @@ def _move(
     if status == incident.status:
         return
     note_step(
-        incident, TimelineCode.STATUS, at=at, user=user, contact=contact, **{"from": incident.status, "to": status.value}
+        incident,
+        TimelineCode.STATUS,
+        at=at,
+        user=user,
+        contact=contact,
+        **{"from": incident.status, "to": status.value},
     )
     incident.status = status

@@ -138,5 +138,7 @@ FIRST_ANSWER: Final = (
     "service until we have seen it."
 )
 CUSTOMER_AGAIN: Final = "Here it is. The same line shows up each time before it stops."
-RESOLUTION: Final = "Hello,\n\nthe setting is now right on both servers, and we have seen it work. I close this for now."
+RESOLUTION: Final = (
+    "Hello,\n\nthe setting is now right on both servers, and we have seen it work. I close this for now."
+)
 BACK_AGAIN: Final = "I am afraid it is back: exactly the same as before, since this morning."

@@ -23,7 +23,9 @@ class CustomerForm(forms.ModelForm[Customer]):
     """Asks once more where the zone is not one of the country's (D21)."""
 
     save_anyway = forms.BooleanField(
-        label=_("Save anyway"), required=False, help_text=_("Where the time zone is meant, though the country has others.")
+        label=_("Save anyway"),
+        required=False,
+        help_text=_("Where the time zone is meant, though the country has others."),
     )
 
     class Meta:

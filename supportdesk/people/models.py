@@ -141,7 +141,9 @@ class ContactQuerySet(models.QuerySet["Contact"]):
 class Contact(models.Model):
     """A person of a customer (D21). Without an e-mail address: calls only."""
 
-    customer = models.ForeignKey(Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="contacts")
+    customer = models.ForeignKey(
+        Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="contacts"
+    )
     user = models.ForeignKey(
         User, verbose_name=_("signs in as"), on_delete=models.PROTECT, related_name="contacts", null=True, blank=True
     )

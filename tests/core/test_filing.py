@@ -26,7 +26,11 @@ CASES = [
     ("no incident", {}, ("hold", None, "no_incident")),
     ("another customer's number", {"in_subject": frozenset({9})}, ("hold", 9, "not_theirs")),
     ("another customer's signed address", {"token": 9, "token_contact": 3}, ("hold", 9, "not_theirs")),
-    ("a stranger", {"contact_ids": frozenset(), "allowed": frozenset(), "in_subject": ONE}, ("hold", 1, "unknown_sender")),
+    (
+        "a stranger",
+        {"contact_ids": frozenset(), "allowed": frozenset(), "in_subject": ONE},
+        ("hold", 1, "unknown_sender"),
+    ),
     ("a stranger with a forwarded address", {"contact_ids": frozenset(), "token": 1}, ("hold", 1, "unknown_sender")),
     ("a technician", {"from_staff": True, "in_subject": ONE}, ("hold", 1, "staff")),
     ("several senders", {"senders": 2, "in_subject": ONE}, ("hold", 1, "several_senders")),

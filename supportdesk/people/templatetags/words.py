@@ -91,6 +91,12 @@ def phone(number: str) -> str:
 
 
 @register.filter
+def line_count(text: str) -> int:
+    """How many lines a text has, empty ones aside."""
+    return sum(1 for line in text.splitlines() if line.strip())
+
+
+@register.filter
 def initials(name: str) -> str:
     """Two letters for a face: first and last name."""
     parts = name.split()
