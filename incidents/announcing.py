@@ -25,7 +25,12 @@ def announce_due(*, at: datetime) -> int:
         with transaction.atomic():
             link = IncidentClock.objects.select_related("incident").filter(clock=clock).first()
             if link is not None and mark_announced(clock_id=clock.pk, at=at):
-                note_step(link.incident, TimelineCode.BREACHED, at=at, clock=clock.pk, due=clock.due_at.isoformat())
+                note_step(
+                    link.incident,
+                    TimelineCode.BREACHED,
+                    at=at,
+                    data={"clock": clock.pk, "due": clock.due_at.isoformat()},
+                )
                 written += 1
     for clock in clocks_to_warn(at)[:BATCH]:
         threshold = clock.warning_due(at)
@@ -35,6 +40,6 @@ def announce_due(*, at: datetime) -> int:
             link = IncidentClock.objects.select_related("incident").filter(clock=clock).first()
             if link is not None and mark_warned(clock_id=clock.pk, threshold=threshold, at=at):
                 minutes = POLICY.warning_minutes[0 if threshold == "first" else 1]
-                note_step(link.incident, TimelineCode.WARNED, at=at, clock=clock.pk, minutes=minutes)
+                note_step(link.incident, TimelineCode.WARNED, at=at, data={"clock": clock.pk, "minutes": minutes})
                 written += 1
     return written

@@ -27,14 +27,13 @@ class KeyField(forms.CharField):
         super().__init__(max_length=64, min_length=8, widget=forms.HiddenInput)
 
 
-def _text(label: Any, *, required: str, rows: int = 8) -> forms.CharField:
-    field = forms.CharField(
+def _text(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:
+    return forms.CharField(
         label=label,
         max_length=POLICY.text_max,
         error_messages={"required": required, "max_length": TOO_LONG},
         widget=forms.Textarea(attrs={"class": "input", "rows": rows}),
     )
-    return field
 
 
 class ReleaseField(forms.ModelChoiceField[Release]):

@@ -17,6 +17,7 @@ from points import services
 from points.currencies import BadAmount, to_minor
 from points.models import Charge, Entry, Lot, Purchase, PurchaseKind
 from supportdesk import clock
+from supportdesk.people.doors import signed_in
 from supportdesk.policy import POLICY
 
 
@@ -134,7 +135,7 @@ class PurchaseAdmin(LookOnly):
             points=data["points"],
             at=clock.now(),
             reason=data["reason"],
-            actor=request.user,
+            actor=signed_in(request),
             key=data["once"],
             kind=data["kind"],
             amount_minor=data["amount_minor"],

@@ -17,7 +17,9 @@ AGES = timedelta(days=36_500)
 def set_tolerance(tolerance: timedelta) -> None:
     """Sets it, as the owner's role; the application's role may only read it."""
     with as_owner(), connection.cursor() as cursor:
-        cursor.execute("UPDATE points_ledgersetting SET clock_tolerance = %s", [tolerance])
+        cursor.execute(
+            "UPDATE points_ledgersetting SET clock_tolerance = make_interval(secs => %s)", [tolerance.total_seconds()]
+        )
 
 
 @contextmanager

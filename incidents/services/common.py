@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -64,7 +65,9 @@ def note_step(
     at: datetime,
     user: User | None = None,
     contact: Contact | None = None,
-    **data: Any,
+    data: Mapping[str, Any] | None = None,
 ) -> TimelineEntry:
     """Writes one step into the timeline: ids and codes, never a name or a text (D10, D34)."""
-    return TimelineEntry.objects.create(incident=incident, code=code, at=at, user=user, contact=contact, data=data)
+    return TimelineEntry.objects.create(
+        incident=incident, code=code, at=at, user=user, contact=contact, data=dict(data or {})
+    )

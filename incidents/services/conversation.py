@@ -82,7 +82,7 @@ def customer_message(
         key=key,
         raw_mail=raw_mail,
     )
-    note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, message=message.pk)
+    note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, data={"message": message.pk})
     outcome = _effect_of_customer(incident, contact=contact, at=at)
     incident.last_at = at
     incident.save()
@@ -128,7 +128,7 @@ def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, 
     first = link.clock.answered_at is None
     clock = answer_clock(clock_id=link.clock_id, at=at)
     data = {"message": message.pk, "clock": clock.pk} | ({"outcome": clock.outcome} if first else {})
-    note_step(incident, TimelineCode.ANSWERED, at=at, user=user, **data)
+    note_step(incident, TimelineCode.ANSWERED, at=at, user=user, data=data)
     if incident.owner is None:
         incident.owner = user
         note_step(incident, TimelineCode.TAKEN, at=at, user=user)
@@ -174,7 +174,7 @@ def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> 
     message = Message.objects.create(
         incident=incident, kind=MessageKind.NOTE, via=Via.DESK, user=user, text=text, at=at, key=key
     )
-    note_step(incident, TimelineCode.NOTED, at=at, user=user, message=message.pk)
+    note_step(incident, TimelineCode.NOTED, at=at, user=user, data={"message": message.pk})
     incident.last_at = at
     incident.save(update_fields=["last_at"])
     return message
@@ -202,7 +202,7 @@ def keep_automatic(*, incident_id: int, text: str, contact: Contact | None, at: 
 def _close(incident: Incident, *, user: User, at: datetime) -> None:
     incident.closed_at = at
     incident.first_closed_at = incident.first_closed_at or at
-    note_step(incident, TimelineCode.CLOSED, at=at, user=user, **{"from": incident.status})
+    note_step(incident, TimelineCode.CLOSED, at=at, user=user, data={"from": incident.status})
     incident.status = Status.CLOSED
 
 
@@ -217,6 +217,6 @@ def _move(
         at=at,
         user=user,
         contact=contact,
-        **{"from": incident.status, "to": status.value},
+        data={"from": incident.status, "to": status.value},
     )
     incident.status = status

@@ -123,14 +123,11 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         TimelineCode.OPENED,
         at=at,
         contact=report.contact,
-        points=paid.points,
-        charge=paid.pk,
-        clock=clock.pk,
-        due=clock.due_at.isoformat(),
+        data={"points": paid.points, "charge": paid.pk, "clock": clock.pk, "due": clock.due_at.isoformat()},
     )
     mail = mails.opened(incident, charge=paid, clock=clock, text=report.text.strip(), at=at)
     if mail is not None:
-        note_step(incident, TimelineCode.NUMBER_MAILED, at=at, mail=mail.pk)
+        note_step(incident, TimelineCode.NUMBER_MAILED, at=at, data={"mail": mail.pk})
     return incident
 
 

@@ -52,7 +52,7 @@ def assign(*, incident_id: int, to: User, user: User, at: datetime) -> Incident:
 
 
 def _own(incident: Incident, owner: User, *, code: TimelineCode, user: User, at: datetime) -> Incident:
-    note_step(incident, code, at=at, user=user, **{"from": incident.owner_id, "to": owner.pk})
+    note_step(incident, code, at=at, user=user, data={"from": incident.owner_id, "to": owner.pk})
     incident.owner = owner
     incident.last_at = at
     incident.save(update_fields=["owner", "last_at"])

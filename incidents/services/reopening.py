@@ -25,7 +25,9 @@ def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
     incident.clocks.filter(current=True).update(current=False)
     clock = start_clock(place=incident.customer.place, at=at)
     IncidentClock.objects.create(incident=incident, clock=clock)
-    note_step(incident, TimelineCode.REOPENED, at=at, user=user, clock=clock.pk, due=clock.due_at.isoformat())
+    note_step(
+        incident, TimelineCode.REOPENED, at=at, user=user, data={"clock": clock.pk, "due": clock.due_at.isoformat()}
+    )
     incident.status = Status.OPEN
     incident.closed_at = incident.reopen_asked_at = None
     incident.wrote_at = incident.last_at = at
@@ -43,7 +45,7 @@ def refuse(*, incident_id: int, reason: str, user: User, at: datetime, key: str)
     message = Message.objects.create(
         incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=reason.strip(), at=at, key=key
     )
-    note_step(incident, TimelineCode.REOPEN_REFUSED, at=at, user=user, message=message.pk)
+    note_step(incident, TimelineCode.REOPEN_REFUSED, at=at, user=user, data={"message": message.pk})
     incident.reopen_asked_at = None
     incident.last_at = at
     incident.save()

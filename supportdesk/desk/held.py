@@ -14,7 +14,7 @@ from incidents.inbound import attach_held, discard_held, text_of
 from incidents.models import HeldMail
 from incidents.numbers import typed
 from incidents.services.common import Refused
-from supportdesk.people.doors import DeskRequest, door
+from supportdesk.people.doors import DeskRequest, door, signed_in
 
 ROWS = 50
 
@@ -41,7 +41,7 @@ def attach(request: DeskRequest, pk: int) -> HttpResponse:
         messages.warning(request, _("No incident has this ticket number. The mail is still held."), extra_tags="soon")
         return redirect("desk:held")
     try:
-        attach_held(held_id=held.pk, incident_id=incident.pk, user=request.user, at=request.at)
+        attach_held(held_id=held.pk, incident_id=incident.pk, user=signed_in(request), at=request.at)
     except Refused:
         messages.warning(
             request, _("The mail has no text that could be attached. It is still held."), extra_tags="soon"
@@ -55,7 +55,7 @@ def attach(request: DeskRequest, pk: int) -> HttpResponse:
 @require_POST
 def discard(request: DeskRequest, pk: int) -> HttpResponse:
     """Puts a held mail away; its raw source stays stored (D29)."""
-    discard_held(held_id=_held(request, pk).pk, user=request.user, at=request.at)
+    discard_held(held_id=_held(request, pk).pk, user=signed_in(request), at=request.at)
     messages.success(request, _("The mail is put away; its source stays stored."))
     return redirect("desk:held")
 

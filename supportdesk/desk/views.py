@@ -23,7 +23,7 @@ from incidents.services.common import KeyReused, NotAllowed, Refused
 from incidents.statuses import Act, allows
 from points.queries import balance
 from supportdesk.people.access import technicians_for
-from supportdesk.people.doors import DeskRequest, door
+from supportdesk.people.doors import DeskRequest, door, signed_in
 
 VIEW_NAMES = {
     "all": gettext_lazy("All open"),
@@ -84,9 +84,9 @@ def take(request: DeskRequest, number: str) -> HttpResponse:
     found = _incident(request, number)
     try:
         if request.POST.get("to") == str(request.user.pk):
-            ownership.assign(incident_id=found.pk, to=_me(request), user=_me(request), at=request.at)
+            ownership.assign(incident_id=found.pk, to=signed_in(request), user=signed_in(request), at=request.at)
         else:
-            ownership.take(incident_id=found.pk, user=_me(request), at=request.at)
+            ownership.take(incident_id=found.pk, user=signed_in(request), at=request.at)
     except ownership.TakenBySomeoneElse as taken:
         messages.warning(request, _("%(who)s was faster and has it now.") % {"who": taken.owner}, extra_tags="soon")
     except NotAllowed:
@@ -102,7 +102,7 @@ def hand_over(request: DeskRequest, number: str) -> HttpResponse:
     wanted = request.POST.get("to", "")
     to = get_object_or_404(technicians_for(request.scope), pk=int(wanted) if wanted.isdecimal() else 0)
     try:
-        ownership.assign(incident_id=found.pk, to=to, user=_me(request), at=request.at)
+        ownership.assign(incident_id=found.pk, to=to, user=signed_in(request), at=request.at)
         messages.success(request, _("%(who)s has it now.") % {"who": to})
     except NotAllowed:
         messages.warning(request, _("This incident is closed: nobody takes it."), extra_tags="soon")
@@ -122,7 +122,7 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
                 incident_id=found.pk,
                 text=data["text"],
                 then=data["then"],
-                user=_me(request),
+                user=signed_in(request),
                 at=request.at,
                 key=data["key"],
             )
@@ -144,7 +144,7 @@ def note(request: DeskRequest, number: str) -> HttpResponse:
         data = form.cleaned_data
         refused = _try(
             lambda: conversation.note(
-                incident_id=found.pk, text=data["text"], user=_me(request), at=request.at, key=data["key"]
+                incident_id=found.pk, text=data["text"], user=signed_in(request), at=request.at, key=data["key"]
             )
         )
         if refused is None:
@@ -158,7 +158,7 @@ def note(request: DeskRequest, number: str) -> HttpResponse:
 def close(request: DeskRequest, number: str) -> HttpResponse:
     """Closes an incident that has had its answer."""
     found = _incident(request, number)
-    refused = _try(lambda: conversation.close(incident_id=found.pk, user=_me(request), at=request.at))
+    refused = _try(lambda: conversation.close(incident_id=found.pk, user=signed_in(request), at=request.at))
     if refused is not None:
         messages.warning(request, refused, extra_tags="soon")
         return redirect("desk:incident", number)
@@ -171,7 +171,7 @@ def close(request: DeskRequest, number: str) -> HttpResponse:
 def reopen(request: DeskRequest, number: str) -> HttpResponse:
     """The same problem again: open, no charge, a fresh deadline (D16)."""
     found = _incident(request, number)
-    refused = _try(lambda: reopening.accept(incident_id=found.pk, user=_me(request), at=request.at))
+    refused = _try(lambda: reopening.accept(incident_id=found.pk, user=signed_in(request), at=request.at))
     if refused is not None:
         messages.warning(request, refused, extra_tags="soon")
     return redirect("desk:incident", number)
@@ -187,7 +187,7 @@ def refuse(request: DeskRequest, number: str) -> HttpResponse:
         data = form.cleaned_data
         refused = _try(
             lambda: reopening.refuse(
-                incident_id=found.pk, reason=data["text"], user=_me(request), at=request.at, key=data["key"]
+                incident_id=found.pk, reason=data["text"], user=signed_in(request), at=request.at, key=data["key"]
             )
         )
         if refused is None:
@@ -212,10 +212,6 @@ def _try(act: Any) -> str | None:
     except Refused as refusal:
         return str(refusal)
     return None
-
-
-def _me(request: DeskRequest) -> Any:
-    return request.user
 
 
 def _incident(request: DeskRequest, number: str) -> Incident:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -55,7 +55,7 @@ class ContactInline(admin.TabularInline[Contact, Customer]):
 @admin.register(Customer)
 class CustomerAdmin(admin.ModelAdmin[Customer]):
     form = CustomerForm
-    inlines: ClassVar[list[type[admin.TabularInline[Contact, Customer]]]] = [ContactInline]
+    inlines = (ContactInline,)
     list_display = ("name", "edition", "country", "subdivision", "zone")
     list_filter = ("edition", "country")
     search_fields = ("name", "contacts__email", "contacts__name")
@@ -71,7 +71,7 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin[User]):
     ordering = ("name",)
     list_display = ("name", "email", "is_technician", "is_staff", "is_active")
     list_filter = ("is_technician", "is_staff", "is_active")

@@ -14,6 +14,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from supportdesk import clock
+from supportdesk.people.models import User
 from supportdesk.people.scope import Scope, scope_of
 
 Who = Literal["anyone", "contact", "technician"]
@@ -27,6 +28,12 @@ class DeskRequest(HttpRequest):
 
     scope: Scope
     at: datetime
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The user behind a door that lets no stranger in."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def door(who: Who) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:

@@ -109,7 +109,7 @@ def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
         return None
     except KeyReused:
         # The page was sent before with another text, perhaps from the browser's history.
-        form.data = form.data.copy() | {"key": uuid4().hex}
+        form.data = request.POST.copy() | {"key": uuid4().hex}
         form.add_error(None, _("This form was sent before with another text. Send it again to make a second report."))
         return None
     if isinstance(made, Draft):

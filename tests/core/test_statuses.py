@@ -38,7 +38,7 @@ def test_nothing_is_answered_or_closed_twice():
 
 @pytest.mark.parametrize("then", ["new", "declined", "gone"])
 def test_an_answer_leaves_an_incident_open_waiting_or_closed(then):
-    with pytest.raises(ValueError, match="declined|new|gone"):
+    with pytest.raises(ValueError, match=r"declined|new|gone"):
         after_answer(then=then)
 
 

@@ -33,7 +33,8 @@ CHECKS = (
        FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id
        WHERE e.cause = 'charge' AND e.at >= lot.expires_at""",
     """SELECT format('entry %s: lot %s expires at %s, the entry counts at %s', e.id, lot.id, lot.expires_at, e.at)
-       FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id WHERE e.cause = 'expiry' AND e.at <> lot.expires_at""",
+       FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id
+       WHERE e.cause = 'expiry' AND e.at <> lot.expires_at""",
     """SELECT format('entry %s: of customer %s, its lot of customer %s', e.id, e.customer_id, lot.customer_id)
        FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id WHERE e.customer_id <> lot.customer_id""",
     """SELECT format('entry %s: of customer %s, its charge of customer %s', e.id, e.customer_id, c.customer_id)

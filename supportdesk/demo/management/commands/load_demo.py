@@ -33,7 +33,7 @@ class Command(BaseCommand):
         at = clock.now()
         # The sample has a past; the ledger takes no backdated entry from the application (D40).
         with ledger_clock_widened():
-            staff = {name: self._staff(name, *rest) for name, *rest in sample.STAFF}
+            staff = {row[0]: self._staff(*row) for row in sample.STAFF}
             releases = self._releases(at)
             contacts = {row[0]: self._customer(*row, admin=staff["Ada Lindqvist"], at=at) for row in sample.CUSTOMERS}
             for index, row in enumerate(sample.INCIDENTS):
