@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from incidents import mails
 from incidents.access import incidents_for
 from incidents.filing import Decision, Evidence, decide
 from incidents.models import HeldMail, HeldReason, Incident, IncidentMail, Message, Via
@@ -23,6 +24,19 @@ from supportdesk.people.scope import scope_of_contact
 from supportdesk.policy import POLICY
 
 log = logging.getLogger(__name__)
+
+# Not those that a machine or a forger may have sent, and not our own people (D26, D28).
+ANSWERED_WHEN_HELD = frozenset(
+    {
+        HeldReason.UNKNOWN_SENDER,
+        HeldReason.NOT_THEIRS,
+        HeldReason.NO_INCIDENT,
+        HeldReason.BODY_NUMBER,
+        HeldReason.TWO_INCIDENTS,
+        HeldReason.NO_TEXT,
+        HeldReason.TOO_LONG,
+    }
+)
 
 
 def file_mail(*, raw_id: int, at: datetime) -> str:
@@ -70,6 +84,8 @@ def _carry_out(
             at=at,
             incident=decision.incident,
         )
+        if decision.reason in ANSWERED_WHEN_HELD:
+            mails.not_filed(to_address=mail.from_address, in_reply_to=mail.message_id, at=at)
         return Outcome.HELD, decision.reason
     assert decision.incident is not None
     contact = _who(decision.incident, senders)

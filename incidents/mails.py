@@ -18,7 +18,7 @@ from points.queries import balance, charge_parts
 from sla.models import ResponseClock
 from sla.queries import explain_clock
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.mail.outgoing import queue_mail
+from supportdesk.mail.outgoing import NotAnAddress, queue_mail
 from supportdesk.mail.render import render_mail
 from supportdesk.mail.tokens import reply_address
 from supportdesk.people.models import Contact
@@ -89,6 +89,30 @@ def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) ->
         key=f"too-late:{incident.pk}:{at.isoformat()}",
         reopen_until=_reopen_until(incident),
     )
+
+
+def not_filed(*, to_address: str, in_reply_to: str, at: datetime) -> OutgoingMail | None:
+    """Says that a mail was taken and that a person looks at it, once a day to an address (D27).
+
+    The same words whoever wrote: they tell neither who is a customer nor what a ticket number belongs to,
+    and they repeat nothing of what was written.
+    """
+    rendered = render_mail("not_filed", {"report_link": settings.BASE_URL + reverse("portal:report")})
+    try:
+        return queue_mail(
+            to_address=to_address,
+            to_name="",
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            at=at,
+            kind="not_filed",
+            key=f"not-filed:{at:%Y-%m-%d}:{to_address.lower()}"[:200],
+            in_reply_to=in_reply_to,
+            references=(in_reply_to,),
+        )
+    except NotAnAddress:
+        return None
 
 
 def _reopen_until(incident: Incident) -> datetime | None:

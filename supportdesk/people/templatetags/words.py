@@ -66,8 +66,8 @@ def hours(length: timedelta) -> str:
 
 @register.filter
 def minutes(count: float) -> str:
-    """A number of minutes in hours and minutes."""
-    return words.hours(timedelta(minutes=count))
+    """A number of minutes in hours and minutes, rounded, so that the days of a deadline add up."""
+    return words.hours(timedelta(minutes=round(count)))
 
 
 @register.filter
