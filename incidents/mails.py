@@ -140,7 +140,7 @@ def _send(
             "contact": to,
             "customer": incident.customer,
             "message": message,
-            "desk_name": settings.DESK_NAME,
+            "can_answer": True,
             "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
             "report_link": settings.BASE_URL + reverse("portal:report"),
             **context,
