@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
+from django.templatetags.static import static
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -13,4 +14,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ok": True})
 
 
+def favicon(request: HttpRequest) -> HttpResponseRedirect:
+    """Where browsers look for an icon by themselves, as on the pages of Django admin."""
+    return HttpResponseRedirect(static("icon.svg"))
+
+
+favicon.door = "anyone"  # type: ignore[attr-defined]
 healthz.door = "anyone"  # type: ignore[attr-defined]

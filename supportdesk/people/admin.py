@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -16,7 +17,8 @@ from supportdesk.people.placing import place_warnings
 from supportdesk.people.services import sign_in_for
 from supportdesk.places import Place
 
-admin.site.unregister(Group)
+# What the sign-in library keeps for itself, and rights by group: roles are on the user (D22).
+admin.site.unregister((Group, EmailAddress))
 
 
 class CustomerForm(forms.ModelForm[Customer]):

@@ -78,6 +78,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         if not self.place_name:
             self.place_name = city_of(self.zone)
 
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name
+
     @property
     def works_here(self) -> bool:
         """True for technicians and admins: those whom the desk lets in (D22)."""
@@ -120,7 +126,9 @@ class Customer(models.Model):
         super().clean()
         self.country = self.country.strip().upper()
         self.subdivision = self.subdivision.strip()
-        errors = place_errors(self.place)
+        # An empty field has its own error already; a second one there would only confuse.
+        given = {"country": self.country, "subdivision": self.country, "zone": self.zone}
+        errors = {field: found for field, found in place_errors(self.place).items() if given[field]}
         if errors:
             raise ValidationError(errors)
         if not self.place_name:

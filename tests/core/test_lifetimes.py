@@ -119,7 +119,5 @@ def test_a_credit_counts_hours_not_the_hands_of_a_clock(expires, charged, credit
     def local(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=new_york)
 
-    found = credit_expires_at(
-        lot_expires_at=local(expires), charged_at=local(charged), credited_at=local(credited)
-    )
+    found = credit_expires_at(lot_expires_at=local(expires), charged_at=local(charged), credited_at=local(credited))
     assert found == local(expected).astimezone(UTC)
