@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from points import services
@@ -75,7 +76,7 @@ class GrantForm(forms.ModelForm[Purchase]):
             data["currency"] = currency
         except BadAmount as error:
             self.add_error(error.field, str(error))
-        if not amount:
+        if not amount and "amount" not in self.errors:
             self.add_error("amount", _("Enter the amount of the invoice."))
         return data
 
@@ -126,6 +127,18 @@ class PurchaseAdmin(LookOnly):
             "reason",
             "actor",
         )
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A form that was sent before and comes again with other content is refused with a word."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except services.KeyReused:
+            self.message_user(
+                request,
+                _("This form was sent before with other content. Nothing was granted: fill in a new one."),
+                level=messages.ERROR,
+            )
+            return redirect("admin:points_purchase_add")
 
     def save_model(self, request: HttpRequest, obj: Purchase, form: ModelForm[Purchase], change: bool) -> None:
         """One service call; the form showed the errors already."""

@@ -6,6 +6,7 @@ Exponents are those of ISO 4217 where they are not two.
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 # Currencies without a smaller unit, and those whose unit has a thousand parts.
@@ -160,6 +161,7 @@ _TWO: Final = frozenset(
         "VES",
         "WST",
         "XCD",
+        "XCG",
         "YER",
         "ZAR",
         "ZMW",
@@ -197,7 +199,10 @@ def to_minor(amount: Decimal, currency: str) -> int:
     24510
     """
     decimals = exponent(currency)
-    minor = amount.scaleb(decimals)
-    if minor != minor.to_integral_value():
+    if not amount.is_finite():
+        raise BadAmount("amount", f"{amount} is no amount.")
+    # Fractions, for decimals are rounded to their context's precision without a word.
+    minor = Fraction(amount) * 10**decimals
+    if minor.denominator != 1:
         raise BadAmount("amount", f"{currency} has {decimals} decimals, not more: {amount} cannot be paid.")
-    return int(minor)
+    return minor.numerator

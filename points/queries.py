@@ -99,31 +99,39 @@ def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) 
     """A page of the statement, newest first, by the instants at which entries count (D6).
 
     The newest balance is what the database keeps in the lots, so the first page costs the same however long
-    the history is. An expiry that no job has written yet stands in its place all the same (D1).
+    the history is. An expiry that no job has written yet stands in its place all the same (D1). A page past
+    the end is empty.
     """
     entries = Entry.objects.filter(customer_id=customer_id).order_by("-at", "-pk")
     start = (page - 1) * size
-    rows = list(entries.select_related("lot", "charge")[start : start + size + 1])
+    # One row before the page and one after it say where it begins and ends.
+    first = max(0, start - 1)
+    rows = list(entries.select_related("lot", "charge")[first : start + size + 1])
+    above = rows.pop(0).at if start and rows else None
     shown, more = rows[:size], len(rows) > size
-    unwritten = list(Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__lte=at))
-    total = Lot.objects.filter(customer_id=customer_id, remaining__gt=0).aggregate(total=Sum("remaining"))["total"] or 0
-    running = total - sum(lot.remaining for lot in unwritten)
+    if start and not shown:
+        return Statement(lines=(), more=False)
+    left = Lot.objects.filter(customer_id=customer_id, remaining__gt=0)
+    unwritten = list(left.filter(expires_at__lte=at))
+    running = left.aggregate(total=Sum("remaining"))["total"] or 0
+    running -= sum(lot.remaining for lot in unwritten if above is None or lot.expires_at <= above)
     if start:
-        newer = entries.values("points")[:start]
-        running -= newer.aggregate(total=Sum("points"))["total"] or 0
-        running += sum(lot.remaining for lot in unwritten if shown and lot.expires_at > shown[0].at)
+        running -= entries.values("points")[:start].aggregate(total=Sum("points"))["total"] or 0
 
     here = [
         (lot.expires_at, 0, Cause.EXPIRY, -lot.remaining, lot, "")
         for lot in unwritten
-        if (page == 1 or (shown and lot.expires_at <= shown[0].at)) and (not more or lot.expires_at > shown[-1].at)
+        if (above is None or lot.expires_at <= above) and (not more or lot.expires_at > shown[-1].at)
     ]
     here += [
         (row.at, row.pk, Cause(row.cause), row.points, row.lot, row.charge.reference if row.charge else "")
         for row in shown
     ]
     lines = []
-    for counts_at, _pk, cause, points, lot, reference in sorted(here, key=lambda line: line[:2], reverse=True):
+    # Of lines with one instant an unwritten expiry is the older one, and goes to the page of what follows.
+    for counts_at, _pk, cause, points, lot, reference in sorted(
+        here, key=lambda line: (line[0], line[1], line[4].pk), reverse=True
+    ):
         lines.append(Line(at=counts_at, cause=cause, points=points, lot=lot, reference=reference, balance=running))
         running -= points
     return Statement(lines=tuple(lines), more=more)

@@ -66,7 +66,8 @@ def grant(
     customer = lock_customer(customer.pk)
     before = Purchase.objects.filter(key=key).first()
     if before is not None:
-        if (before.customer_id, before.points, before.amount_minor) != (customer.pk, points, amount_minor):
+        same = (before.customer_id, before.points, before.kind, before.amount_minor, before.currency, before.reason)
+        if same != (customer.pk, points, kind, amount_minor, currency, reason.strip()):
             raise KeyReused
         return before.lots.get(origin=Lot.Origin.PURCHASE)
     bought_on = at.astimezone(zone_info(customer.zone)).date()

@@ -44,7 +44,11 @@ DECLARE
     paid public.points_charge%ROWTYPE;
     tolerance interval;
 BEGIN
+    -- Foreign keys are checked at commit only: what is not there yet cannot be judged, so it is refused.
     SELECT * INTO lot FROM public.points_lot WHERE id = NEW.lot_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no lot %', NEW.lot_id USING ERRCODE = 'foreign_key_violation';
+    END IF;
     SELECT clock_tolerance INTO STRICT tolerance FROM public.points_ledgersetting;
     IF NEW.customer_id <> lot.customer_id THEN
         RAISE EXCEPTION 'entry and lot % are of different customers', lot.id USING ERRCODE = 'check_violation';
@@ -54,6 +58,9 @@ BEGIN
     END IF;
     IF NEW.charge_id IS NOT NULL THEN
         SELECT * INTO paid FROM public.points_charge WHERE id = NEW.charge_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'there is no charge %', NEW.charge_id USING ERRCODE = 'foreign_key_violation';
+        END IF;
         IF paid.customer_id <> NEW.customer_id THEN
             RAISE EXCEPTION 'entry and charge % are of different customers', paid.id USING ERRCODE = 'check_violation';
         END IF;
@@ -62,6 +69,10 @@ BEGIN
         WHEN 'charge' THEN
             IF abs(extract(epoch FROM NEW.recorded_at - NEW.at)) > extract(epoch FROM tolerance) THEN
                 RAISE EXCEPTION 'a charge at % is backdated', NEW.at USING ERRCODE = 'check_violation';
+            END IF;
+            IF NEW.at <> paid.charged_at THEN
+                RAISE EXCEPTION 'charge % is of %, its entry of %', paid.id, paid.charged_at, NEW.at
+                    USING ERRCODE = 'check_violation';
             END IF;
             IF NEW.at >= lot.expires_at THEN
                 RAISE EXCEPTION 'lot % expired at %', lot.id, lot.expires_at USING ERRCODE = 'check_violation';

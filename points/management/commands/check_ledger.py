@@ -21,11 +21,14 @@ CHECKS = (
        FROM points_lot lot LEFT JOIN points_entry e ON e.lot_id = lot.id AND e.cause IN ('purchase', 'credit')
        GROUP BY lot.id HAVING count(e.id) <> 1 OR coalesce(sum(e.points), 0) <> lot.points""",
     """SELECT format('lot %s: overspent, its entries sum to %s', lot_id, min(running)) FROM
-       (SELECT lot_id, sum(points) OVER (PARTITION BY lot_id ORDER BY recorded_at, id) AS running FROM points_entry) r
+       (SELECT lot_id, sum(points) OVER (PARTITION BY lot_id ORDER BY id) AS running FROM points_entry) r
        GROUP BY lot_id HAVING min(running) < 0""",
     """SELECT format('charge %s: costs %s points, its entries pay %s', c.id, c.points, coalesce(-sum(e.points), 0))
        FROM points_charge c LEFT JOIN points_entry e ON e.charge_id = c.id AND e.cause = 'charge'
        GROUP BY c.id HAVING c.points <> coalesce(-sum(e.points), 0)""",
+    """SELECT format('entry %s: counts at %s, its charge %s at %s', e.id, e.at, c.id, c.charged_at)
+       FROM points_entry e JOIN points_charge c ON c.id = e.charge_id
+       WHERE e.cause = 'charge' AND e.at <> c.charged_at""",
     """SELECT format('purchase %s: %s points, its lots %s', p.id, p.points, coalesce(sum(lot.points), 0))
        FROM points_purchase p LEFT JOIN points_lot lot ON lot.purchase_id = p.id AND lot.origin = 'purchase'
        GROUP BY p.id HAVING p.points <> coalesce(sum(lot.points), 0)""",
