@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from points.setting import AGES, set_tolerance
 from supportdesk import clock
 from tests.cast import Cast, make_cast
 
+DROP_SECONDS = 20
 _copies = itertools.count(1)
 
 
@@ -38,6 +40,23 @@ def _owner_sql(*statements: str) -> None:
         connection.close()
 
 
+def _drop(name: str) -> None:
+    """Drops a database once its last connection is gone: a thread's may take a moment to end."""
+    until = time.monotonic() + DROP_SECONDS
+    while True:
+        try:
+            return _owner_sql(f"DROP DATABASE IF EXISTS {name}")
+        except psycopg2.errors.ObjectInUse:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def _make(name: str, *, template: str = "template1") -> None:
+    _drop(name)
+    _owner_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
 def _point_at(name: str) -> None:
     connections["default"].close()
     connections.settings["default"]["NAME"] = name
@@ -50,27 +69,27 @@ def template_database(request: pytest.FixtureRequest, django_db_blocker) -> Iter
     worker = getattr(request.config, "workerinput", {}).get("workerid", "gw")
     name = f"desk_template_{worker}"
     with django_db_blocker.unblock():
-        _owner_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+        _make(name)
         _point_at(name)
         call_command("migrate", verbosity=0, interactive=False)
         # Tests stand the clock at instants of their own; those of the tolerance itself set it back (D40).
         set_tolerance(AGES)
         connections["default"].close()
     yield name
-    _owner_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _drop(name)
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(template_database: str, django_db_blocker) -> Iterator[None]:
     """The database of the tests that roll back: the application's role, on a copy of the template."""
     name = template_database.replace("template", "test")
-    _owner_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    _make(name, template=template_database)
     with django_db_blocker.unblock():
         _point_at(name)
     yield
     with django_db_blocker.unblock():
         connections["default"].close()
-    _owner_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _drop(name)
 
 
 @pytest.fixture
@@ -81,12 +100,12 @@ def fresh_db(django_db_setup: None, template_database: str, django_db_blocker) -
     """
     before = connections.settings["default"]["NAME"]
     name = f"{template_database}_{next(_copies)}"
-    _owner_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    _make(name, template=template_database)
     with django_db_blocker.unblock():
         _point_at(name)
         yield name
         _point_at(before)
-    _owner_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _drop(name)
 
 
 @pytest.fixture
