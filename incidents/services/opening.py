@@ -71,11 +71,7 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
     customer = lock_customer(report.contact.customer_id)
     before = Incident.objects.filter(key=key).select_related("customer", "contact").first()
     if before is not None:
-        if (before.contact_id, before.subject, before.release_id) != (
-            report.contact.pk,
-            report.subject.strip(),
-            report.release_id,
-        ):
+        if not _is_same(before, report, text=before.messages.get(key=f"open:{key}").text):
             raise KeyReused
         return before
     if report.channel == Channel.PHONE and customer.edition == Edition.COMMUNITY:
@@ -131,11 +127,16 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
     return incident
 
 
+@transaction.atomic
 def report_problem(*, report: Report, at: datetime, key: str) -> Incident | Draft:
     """Opens an incident, or keeps the report as a draft that says what is missing (D8): never loses it.
 
-    Raises what ``open_incident`` raises, but NotEnoughPoints.
+    What became a draft stays one when it is sent again, even if there are points by now: it opens by its
+    own click. Raises what ``open_incident`` raises, but NotEnoughPoints.
     """
+    lock_customer(report.contact.customer_id)
+    if Draft.objects.filter(key=key, incident=None).exists():
+        return keep_draft(report=report, at=at, key=key)
     try:
         return open_incident(report=report, at=at, key=key)
     except NotEnoughPoints:
@@ -160,7 +161,8 @@ def keep_draft(*, report: Report, at: datetime, key: str) -> Draft:
             "kept_until": _kept_until(at, customer.zone),
         },
     )
-    if not made and (draft.contact_id, draft.subject) != (report.contact.pk, report.subject.strip()):
+    gone = draft.discarded_at is not None or draft.kept_until <= at
+    if not made and (gone or not _is_same(draft, report, text=draft.text)):
         raise KeyReused
     return draft
 
@@ -194,6 +196,18 @@ def open_draft(*, draft_id: int, at: datetime) -> Incident:
 def discard_draft(*, draft_id: int, at: datetime) -> None:
     """Puts a draft away; a draft that was opened stays opened."""
     Draft.objects.filter(pk=draft_id, incident=None, discarded_at=None).update(discarded_at=at)
+
+
+def _is_same(before: Incident | Draft, report: Report, *, text: str) -> bool:
+    """True where ``before`` was made of the same report."""
+    return (before.contact_id, before.channel, before.kind, before.release_id, before.subject, text) == (
+        report.contact.pk,
+        report.channel,
+        report.kind,
+        report.release_id,
+        report.subject.strip(),
+        report.text.strip(),
+    )
 
 
 def _next_number() -> str:

@@ -11,7 +11,7 @@ from django.test import Client
 
 from supportdesk.demo import mailbox, views
 
-pytestmark = [pytest.mark.urls("tests.demo.urls"), pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 RAW = (
     b"From: support@desk.example\r\nTo: isla@customer.example\r\nSubject: <b>Hello</b>\r\n"

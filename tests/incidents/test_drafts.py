@@ -105,3 +105,9 @@ def test_a_restricted_contact_sees_their_own_drafts_only(cast: Cast, at: datetim
     assert list(access.drafts_for(scope_of_contact(cast.restricted), at=at)) == [own]
     assert set(access.drafts_for(scope_of_contact(cast.owner), at=at)) == {own, draft}
     assert not access.drafts_for(scope_of_contact(cast.stranger), at=at).exists()
+
+
+def test_a_draft_that_was_put_away_is_not_found_again_by_its_form(cast: Cast, at: datetime, draft: Draft):
+    opening.discard_draft(draft_id=draft.pk, at=at)
+    with pytest.raises(KeyReused):
+        opening.report_problem(report=a_report(cast.owner), at=at, key=draft.key)
