@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
@@ -24,7 +25,9 @@ class KeyField(forms.CharField):
     """The key that was made with the form, so that sending it twice is sending it once."""
 
     def __init__(self) -> None:
-        super().__init__(max_length=64, min_length=8, widget=forms.HiddenInput)
+        # The services put a word and a colon before it ("open:…"), and keep 64 characters: nobody may forge those.
+        plain = RegexValidator(r"\A[0-9A-Za-z-]+\Z")
+        super().__init__(max_length=50, min_length=8, validators=[plain], widget=forms.HiddenInput)
 
 
 def _text(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:
@@ -48,7 +51,10 @@ class ReportForm(forms.Form):
 
     key = KeyField()
     contact = forms.ModelChoiceField(
-        label=_("For"), queryset=Contact.objects.none(), widget=forms.Select(attrs={"class": "input"})
+        label=_("For"),
+        queryset=Contact.objects.none(),
+        error_messages={"invalid_choice": _("You are no contact of this customer. Choose again.")},
+        widget=forms.Select(attrs={"class": "input"}),
     )
     release = ReleaseField(
         label=_("Product and release"),

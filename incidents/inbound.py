@@ -12,6 +12,7 @@ from incidents.access import incidents_for
 from incidents.filing import Decision, Evidence, decide
 from incidents.models import HeldMail, HeldReason, Incident, IncidentMail, Message, Via
 from incidents.numbers import numbers_in
+from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
 from supportdesk.mail.models import Outcome, RawMail
@@ -24,6 +25,11 @@ from supportdesk.people.scope import scope_of_contact
 from supportdesk.policy import POLICY
 
 log = logging.getLogger(__name__)
+
+
+class AlreadySettled(Refused):
+    """Somebody else has attached the mail, or put it away."""
+
 
 # Not those that a machine or a forger may have sent, and not our own people (D26, D28).
 ANSWERED_WHEN_HELD = frozenset(
@@ -133,29 +139,40 @@ def text_of(held: HeldMail) -> str:
 def attach_held(*, held_id: int, incident_id: int, user: User, at: datetime) -> Message:
     """Adds a held mail to an incident, as a message of the incident's contact: a technician says so (D26).
 
-    Where the sender is another contact of the same customer, it is that contact's message. Raises TextMissing.
+    Where the sender is another contact of the same customer, it is that contact's message. An automatic mail
+    stays one, and does nothing (D28). Raises TextMissing, AlreadySettled.
     """
     held = HeldMail.objects.select_for_update(of=("self",)).select_related("raw_mail").get(pk=held_id)
+    if held.settled_at is not None:
+        raise AlreadySettled
     incident = Incident.objects.select_related("contact").get(pk=incident_id)
     mail = read(held.raw_mail)
     senders = list(contacts_by_email(mail.from_address)) if mail.from_address else []
-    added = customer_message(
-        incident_id=incident_id,
-        contact=_who(incident_id, senders) or incident.contact,
-        text=mail.text[: POLICY.text_max],
-        via=Via.MAIL,
-        at=at,
-        key=f"raw:{held.raw_mail_id}",
-        raw_mail=held.raw_mail,
-    )
+    contact = _who(incident_id, senders)
+    if mail.automatic:
+        message = keep_automatic(
+            incident_id=incident_id, text=mail.text, contact=contact, at=at, raw_mail=held.raw_mail
+        )
+    else:
+        message = customer_message(
+            incident_id=incident_id,
+            contact=contact or incident.contact,
+            text=mail.text[: POLICY.text_max],
+            via=Via.MAIL,
+            at=at,
+            key=f"raw:{held.raw_mail_id}",
+            raw_mail=held.raw_mail,
+        ).message
     _settle(held, user=user, at=at, attached_to=incident)
-    return added.message
+    return message
 
 
 @transaction.atomic
 def discard_held(*, held_id: int, user: User, at: datetime) -> None:
-    """Settles a held mail without an effect; its raw source stays stored (D29)."""
-    _settle(HeldMail.objects.select_for_update().get(pk=held_id), user=user, at=at)
+    """Settles a held mail without an effect; its raw source stays stored (D29). One that is settled stays as it is."""
+    held = HeldMail.objects.select_for_update().get(pk=held_id)
+    if held.settled_at is None:
+        _settle(held, user=user, at=at)
 
 
 def _settle(held: HeldMail, *, user: User, at: datetime, attached_to: Incident | None = None) -> None:

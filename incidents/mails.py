@@ -23,6 +23,8 @@ from supportdesk.mail.render import render_mail
 from supportdesk.mail.tokens import reply_address
 from supportdesk.people.models import Contact
 
+THREAD_IDS = 8
+
 
 def opened(incident: Incident, *, charge: Charge, clock: ResponseClock, text: str, at: datetime) -> OutgoingMail | None:
     """The ticket number, by when a technician answers, what was spent, and what was written (R7)."""
@@ -146,9 +148,8 @@ def _send(
             **context,
         },
     )
-    thread = [link.mail.message_id for link in incident.mails.select_related("mail").order_by("id")]
+    thread = _thread(incident)
     theirs = _last_message_id(incident)
-    references = [*thread[:1], *thread[-8:], *([theirs] if theirs else [])]
     mail = queue_mail(
         to_address=to.email,
         to_name=to.name,
@@ -161,11 +162,20 @@ def _send(
         about=f"incident:{incident.pk}",
         reply_to=reply_address(incident_id=incident.pk, contact_id=to.pk),
         in_reply_to=theirs or (thread[-1] if thread else ""),
-        references=tuple(dict.fromkeys(references)),
+        references=(*thread, *([theirs] if theirs else [])),
         automatic=message is None,
     )
     IncidentMail.objects.get_or_create(mail=mail, defaults={"incident": incident, "contact": to, "message": message})
     return mail
+
+
+def _thread(incident: Incident) -> list[str]:
+    """The Message-IDs that mail programs go by: of the first mail of the incident, and of the latest ones."""
+    ids = incident.mails.values_list("mail__message_id", flat=True)
+    latest = list(ids.order_by("-id")[:THREAD_IDS])[::-1]
+    if len(latest) < THREAD_IDS:
+        return latest
+    return list(dict.fromkeys([*ids.order_by("id")[:1], *latest]))
 
 
 def _last_message_id(incident: Incident) -> str:

@@ -10,12 +10,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from points import services
-from points.currencies import BadAmount, to_minor
+from points.currencies import BadAmount, exponent, to_minor
 from points.models import Charge, Entry, Lot, Purchase, PurchaseKind
 from supportdesk import clock
 from supportdesk.people.doors import signed_in
@@ -67,21 +67,32 @@ class GrantForm(forms.ModelForm[Purchase]):
         data = super().clean() or {}
         amount, currency = data.get("amount"), (data.get("currency") or "").strip().upper()
         data["currency"], data["amount_minor"] = "", 0
-        if data.get("kind") == PurchaseKind.GRANT:
-            if amount:
+        if data.get("kind") != PurchaseKind.INVOICE:
+            if data.get("kind") == PurchaseKind.GRANT and amount:
                 self.add_error("amount", _("A grant costs nothing. For money, choose invoice."))
             return data
         try:
             data["amount_minor"] = to_minor(amount or Decimal(0), currency)
             data["currency"] = currency
         except BadAmount as error:
-            self.add_error(error.field, str(error))
+            self.add_error(error.field, _amount_words(error.field, currency))
         if not amount and "amount" not in self.errors:
             self.add_error("amount", _("Enter the amount of the invoice."))
         return data
 
     def _post_clean(self) -> None:
         """Nothing to check on the model: the service makes the rows."""
+
+
+def _amount_words(field: str, currency: str) -> str:
+    if field == "currency":
+        return _("“%(currency)s” is no currency. Give the three letters of ISO 4217, for example EUR.") % {
+            "currency": currency
+        }
+    return _("%(currency)s has %(decimals)d decimals, not more.") % {
+        "currency": currency,
+        "decimals": exponent(currency),
+    }
 
 
 class LookOnly(admin.ModelAdmin[Any]):
@@ -128,7 +139,7 @@ class PurchaseAdmin(LookOnly):
             "actor",
         )
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A form that was sent before and comes again with other content is refused with a word."""
         try:
             return super().changeform_view(request, *args, **kwargs)

@@ -202,7 +202,7 @@ def to_minor(amount: Decimal, currency: str) -> int:
     if not amount.is_finite():
         raise BadAmount("amount", f"{amount} is no amount.")
     # Fractions, for decimals are rounded to their context's precision without a word.
-    minor = Fraction(amount) * 10**decimals
+    minor: Fraction = Fraction(amount) * 10**decimals
     if minor.denominator != 1:
         raise BadAmount("amount", f"{currency} has {decimals} decimals, not more: {amount} cannot be paid.")
     return minor.numerator

@@ -59,6 +59,8 @@ class Purchase(models.Model):
                 name="purchase_money_has_its_currency",
             ),
             models.CheckConstraint(condition=Q(kind="card") | ~Q(reason=""), name="purchase_by_hand_has_a_reason"),
+            models.CheckConstraint(condition=Q(kind__in=PurchaseKind.values), name="purchase_kind_known"),
+            models.CheckConstraint(condition=~Q(kind="grant") | Q(amount_minor=0), name="purchase_grant_is_free"),
         ]
 
     def __str__(self) -> str:
@@ -93,6 +95,7 @@ class Lot(models.Model):
                 condition=Q(origin="purchase", from_lot=None) | Q(origin="credit", from_lot__isnull=False),
                 name="lot_credit_has_its_lot",
             ),
+            models.UniqueConstraint(fields=["purchase"], condition=Q(origin="purchase"), name="lot_of_a_purchase_once"),
         ]
         indexes: ClassVar = [
             models.Index(

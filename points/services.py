@@ -111,7 +111,8 @@ def charge(
     lock_customer(customer_id)
     before = Charge.objects.filter(key=key).first()
     if before is not None:
-        if (before.customer_id, before.points, before.channel) != (customer_id, points, channel):
+        same = (before.customer_id, before.points, before.channel, before.reference)
+        if same != (customer_id, points, channel, reference):
             raise KeyReused
         return before
     lots = Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__gt=at)

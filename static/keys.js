@@ -52,7 +52,7 @@ function inQueue(queue, event) {
   if (move) { event.preventDefault(); select(rows[Math.min(rows.length - 1, Math.max(0, at + move))]); return true; }
   if (at < 0) return false;
   const link = rows[at].querySelector("a");
-  const hash = { Enter: "", r: "#answer", n: "#note", a: "#take" }[event.key];
+  const hash = { Enter: "", r: "#id_answer-text", n: "#id_note-text", a: "#take" }[event.key];
   if (hash === undefined) return false;
   event.preventDefault();
   location.href = link.href + hash;
@@ -68,7 +68,7 @@ document.addEventListener("htmx:afterSwap", () => {
 });
 
 window.addEventListener("DOMContentLoaded", () => {
-  const wanted = { "#answer": "id_answer-text", "#note": "id_note-text" }[location.hash];
-  if (wanted) document.getElementById(wanted)?.focus();
+  /* The address names the field itself: of one that names a form the browser takes the focus away again. */
+  document.querySelector("textarea:target")?.focus();
   if (location.hash === "#take") document.querySelector('[data-key="a"]')?.focus();
 });

@@ -45,7 +45,13 @@ NO_PID: Final = 2**31 - 1
 # letters that pg_trgm reads, so it takes its own.
 LOCALE: Final = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 ALWAYS: Final = ("listen_addresses=", "timezone=UTC", "log_timezone=UTC")
-FORGETFUL: Final = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "max_connections=200")
+FORGETFUL: Final = (
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "autovacuum=off",
+    "max_connections=200",
+)
 
 # A socket's path has at most 103 bytes on macOS and 107 on Linux, and PostgreSQL reads commas in it.
 SOCKET_DIR_MAX: Final = 80

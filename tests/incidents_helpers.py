@@ -62,7 +62,9 @@ def opened(contact: Contact, *, at: datetime, points: int = 10, key_: str = "", 
     return opening.open_incident(report=a_report(contact, **given), at=at, key=key_ or key())
 
 
-def answered(incident: Incident, user: User, *, at: datetime, then: str = "waiting", text: str = "Try this.") -> Message:
+def answered(
+    incident: Incident, user: User, *, at: datetime, then: str = "waiting", text: str = "Try this."
+) -> Message:
     """A technician's answer."""
     return conversation.answer(incident_id=incident.pk, text=text, then=then, user=user, at=at, key=key())
 
@@ -124,7 +126,8 @@ def why_held(raw: RawMail) -> str:
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:
     """Runs all of them in threads that start together; gives what each returned, or the exception it raised."""
-    start, results = threading.Barrier(len(works)), [None] * len(works)
+    start = threading.Barrier(len(works))
+    results: list[Any] = [None] * len(works)
 
     def run(place: int, work: Callable[[], Any]) -> None:
         try:

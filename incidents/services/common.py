@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from incidents.models import Incident, TimelineCode, TimelineEntry
+from incidents.models import Incident, Message, TimelineCode, TimelineEntry
 from incidents.statuses import Act, allows
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
+from supportdesk.policy import POLICY
 
 
 class Refused(Exception):
@@ -39,6 +40,24 @@ class TextTooLong(Refused):
     def __init__(self, *, length: int) -> None:
         super().__init__(f"{length} characters")
         self.length = length
+
+
+def checked(text: str) -> str:
+    """The text of a message as it is stored. Raises TextMissing, TextTooLong."""
+    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    if not text:
+        raise TextMissing
+    if len(text) > POLICY.text_max:
+        raise TextTooLong(length=len(text))
+    return text
+
+
+def message_before(key: str, *, incident_id: int, text: str) -> Message | None:
+    """The message that this key made before; KeyReused where it was another one."""
+    message = Message.objects.filter(key=key).first()
+    if message is not None and (message.incident_id, message.text) != (incident_id, text):
+        raise KeyReused
+    return message
 
 
 def lock_incident(incident_id: int) -> Incident:

@@ -10,15 +10,7 @@ from django.db import transaction
 
 from incidents import mails
 from incidents.models import Incident, Message, MessageKind, TimelineCode, Via
-from incidents.services.common import (
-    KeyReused,
-    Refused,
-    TextMissing,
-    TextTooLong,
-    lock_incident,
-    must_allow,
-    note_step,
-)
+from incidents.services.common import Refused, checked, lock_incident, message_before, must_allow, note_step
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
 from sla.services import answer_clock
@@ -41,23 +33,6 @@ class Added:
     outcome: Outcome
 
 
-def _before(key: str, *, incident_id: int, text: str) -> Message | None:
-    """The message that this key made before; KeyReused where it was another one."""
-    message = Message.objects.filter(key=key).first()
-    if message is not None and (message.incident_id, message.text) != (incident_id, text):
-        raise KeyReused
-    return message
-
-
-def _checked(text: str, *, empty: bool = False) -> str:
-    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
-    if not text and not empty:
-        raise TextMissing
-    if len(text) > POLICY.text_max:
-        raise TextTooLong(length=len(text))
-    return text
-
-
 @transaction.atomic
 def customer_message(
     *, incident_id: int, contact: Contact, text: str, via: str, at: datetime, key: str, raw_mail: RawMail | None = None
@@ -66,12 +41,12 @@ def customer_message(
 
     Raises TextMissing, TextTooLong, KeyReused; then nothing has changed.
     """
-    text = _checked(text)
+    text = checked(text)
     incident = lock_incident(incident_id)
     must_allow(incident, Act.CUSTOMER_MESSAGE)
-    before = _before(key, incident_id=incident_id, text=text)
+    before = message_before(key, incident_id=incident_id, text=text)
     if before is not None:
-        return Added(message=before, outcome="request" if incident.reopen_asked_at else "added")
+        return Added(message=before, outcome=_outcome_before(incident, before))
     message = Message.objects.create(
         incident=incident,
         kind=MessageKind.CUSTOMER,
@@ -87,6 +62,16 @@ def customer_message(
     incident.last_at = at
     incident.save()
     return Added(message=message, outcome=outcome)
+
+
+def _outcome_before(incident: Incident, message: Message) -> Outcome:
+    """What a message did that is sent once more."""
+    if incident.reopen_asked_at is not None:
+        return "request"
+    first, zone = incident.first_closed_at, incident.customer.zone
+    if first is not None and incident.is_finished and not may_reopen(first_closed_at=first, zone=zone, at=message.at):
+        return "too_late"
+    return "added"
 
 
 def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -> Outcome:
@@ -114,10 +99,10 @@ def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, 
 
     Raises NotAllowed, TextMissing, TextTooLong, KeyReused; then nothing has changed.
     """
-    text = _checked(text)
+    text = checked(text)
     status = after_answer(then=then)
     incident = lock_incident(incident_id)
-    before = _before(key, incident_id=incident_id, text=text)
+    before = message_before(key, incident_id=incident_id, text=text)
     if before is not None:
         return before
     must_allow(incident, Act.ANSWER)
@@ -165,9 +150,9 @@ def close(*, incident_id: int, user: User, at: datetime) -> Incident:
 @transaction.atomic
 def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> Message:
     """Keeps an internal note: it never leaves the desk and is no response (D11, D22)."""
-    text = _checked(text)
+    text = checked(text)
     incident = lock_incident(incident_id)
-    before = _before(key, incident_id=incident_id, text=text)
+    before = message_before(key, incident_id=incident_id, text=text)
     if before is not None:
         return before
     must_allow(incident, Act.NOTE)

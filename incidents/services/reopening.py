@@ -8,7 +8,7 @@ from django.db import transaction
 
 from incidents import mails
 from incidents.models import Incident, IncidentClock, Message, MessageKind, TimelineCode, Via
-from incidents.services.common import Refused, TextMissing, lock_incident, must_allow, note_step
+from incidents.services.common import Refused, checked, lock_incident, message_before, must_allow, note_step
 from incidents.statuses import Act, Status
 from sla.services import start_clock
 from supportdesk.people.models import User
@@ -21,7 +21,8 @@ class NothingToDecide(Refused):
 @transaction.atomic
 def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
     """The same problem: open again, no charge, a fresh response clock; the first one keeps its outcome (D12, D16)."""
-    incident = _asked(incident_id)
+    incident = lock_incident(incident_id)
+    _must_be_asked(incident)
     incident.clocks.filter(current=True).update(current=False)
     clock = start_clock(place=incident.customer.place, at=at)
     IncidentClock.objects.create(incident=incident, clock=clock)
@@ -38,12 +39,17 @@ def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
 
 @transaction.atomic
 def refuse(*, incident_id: int, reason: str, user: User, at: datetime, key: str) -> Incident:
-    """A different problem: stays closed; the reason is mailed and a new report offered (D16). Raises TextMissing."""
-    if not reason.strip():
-        raise TextMissing
-    incident = _asked(incident_id)
+    """A different problem: stays closed; the reason is mailed and a new report offered (D16).
+
+    Raises NothingToDecide, TextMissing, TextTooLong, KeyReused; then nothing has changed.
+    """
+    reason = checked(reason)
+    incident = lock_incident(incident_id)
+    if message_before(key, incident_id=incident_id, text=reason) is not None:
+        return incident
+    _must_be_asked(incident)
     message = Message.objects.create(
-        incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=reason.strip(), at=at, key=key
+        incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=reason, at=at, key=key
     )
     note_step(incident, TimelineCode.REOPEN_REFUSED, at=at, user=user, data={"message": message.pk})
     incident.reopen_asked_at = None
@@ -53,9 +59,7 @@ def refuse(*, incident_id: int, reason: str, user: User, at: datetime, key: str)
     return incident
 
 
-def _asked(incident_id: int) -> Incident:
-    incident = lock_incident(incident_id)
+def _must_be_asked(incident: Incident) -> None:
     if incident.reopen_asked_at is None:
         raise NothingToDecide
     must_allow(incident, Act.REOPEN)
-    return incident

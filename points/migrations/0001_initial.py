@@ -149,6 +149,14 @@ class Migration(migrations.Migration):
             model_name='purchase',
             constraint=models.CheckConstraint(condition=models.Q(('kind', 'card'), models.Q(('reason', ''), _negated=True), _connector='OR'), name='purchase_by_hand_has_a_reason'),
         ),
+        migrations.AddConstraint(
+            model_name='purchase',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['card', 'invoice', 'grant'])), name='purchase_kind_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='purchase',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'grant'), _negated=True), ('amount_minor', 0), _connector='OR'), name='purchase_grant_is_free'),
+        ),
         migrations.AddIndex(
             model_name='lot',
             index=models.Index(condition=models.Q(('remaining__gt', 0)), fields=['customer', 'expires_at', 'bought_at', 'id'], name='lot_on_hand'),
@@ -172,5 +180,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='lot',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('from_lot', None), ('origin', 'purchase')), models.Q(('from_lot__isnull', False), ('origin', 'credit')), _connector='OR'), name='lot_credit_has_its_lot'),
+        ),
+        migrations.AddConstraint(
+            model_name='lot',
+            constraint=models.UniqueConstraint(condition=models.Q(('origin', 'purchase')), fields=('purchase',), name='lot_of_a_purchase_once'),
         ),
     ]

@@ -65,11 +65,13 @@ BEGIN
             RAISE EXCEPTION 'entry and charge % are of different customers', paid.id USING ERRCODE = 'check_violation';
         END IF;
     END IF;
+    -- Only an expiry and a purchase may count at another instant than that of being written: each has its own.
+    IF NEW.cause NOT IN ('expiry', 'purchase')
+       AND abs(extract(epoch FROM NEW.recorded_at - NEW.at)) > extract(epoch FROM tolerance) THEN
+        RAISE EXCEPTION 'a % at % is backdated or ahead', NEW.cause, NEW.at USING ERRCODE = 'check_violation';
+    END IF;
     CASE NEW.cause
         WHEN 'charge' THEN
-            IF abs(extract(epoch FROM NEW.recorded_at - NEW.at)) > extract(epoch FROM tolerance) THEN
-                RAISE EXCEPTION 'a charge at % is backdated', NEW.at USING ERRCODE = 'check_violation';
-            END IF;
             IF NEW.at <> paid.charged_at THEN
                 RAISE EXCEPTION 'charge % is of %, its entry of %', paid.id, paid.charged_at, NEW.at
                     USING ERRCODE = 'check_violation';
@@ -86,6 +88,11 @@ BEGIN
         WHEN 'purchase', 'credit' THEN
             IF NEW.points <> lot.points OR NEW.cause <> lot.origin THEN
                 RAISE EXCEPTION 'lot % is opened with its % points, as a %', lot.id, lot.points, lot.origin
+                    USING ERRCODE = 'check_violation';
+            END IF;
+            -- A purchase counts from its payment, which may be heard of late.
+            IF NEW.cause = 'purchase' AND (NEW.at <> lot.bought_at OR NEW.at > NEW.recorded_at + tolerance) THEN
+                RAISE EXCEPTION 'lot % was bought at %, its entry counts at %', lot.id, lot.bought_at, NEW.at
                     USING ERRCODE = 'check_violation';
             END IF;
         ELSE NULL;
@@ -127,6 +134,10 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER points_lot_is_opened AFTER INSERT ON points_lot DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION points_lot_is_opened();
+
+-- Who may execute a trigger function may hang it on a table of their own: a temporary one is enough to
+-- move a lot without an entry.
+REVOKE EXECUTE ON FUNCTION points_entry_counts(), points_charge_is_paid(), points_lot_is_opened() FROM PUBLIC;
 """
 
 BACK = f"""

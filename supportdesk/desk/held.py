@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from incidents import access
 from incidents import queue as queues
-from incidents.inbound import attach_held, discard_held, text_of
+from incidents.inbound import AlreadySettled, attach_held, discard_held, text_of
 from incidents.models import HeldMail
 from incidents.numbers import typed
 from incidents.services.common import Refused
@@ -42,6 +42,9 @@ def attach(request: DeskRequest, pk: int) -> HttpResponse:
         return redirect("desk:held")
     try:
         attach_held(held_id=held.pk, incident_id=incident.pk, user=signed_in(request), at=request.at)
+    except AlreadySettled:
+        messages.warning(request, _("Somebody else has attached this mail, or put it away."), extra_tags="soon")
+        return redirect("desk:held")
     except Refused:
         messages.warning(
             request, _("The mail has no text that could be attached. It is still held."), extra_tags="soon"

@@ -17,7 +17,7 @@ from incidents import access, queries
 from incidents import queue as queues
 from incidents.forms import AnswerForm, NoteForm, ReasonForm
 from incidents.models import Incident
-from incidents.numbers import grouped, typed
+from incidents.numbers import grouped, is_number, typed
 from incidents.services import conversation, ownership, reopening
 from incidents.services.common import KeyReused, NotAllowed, Refused
 from incidents.statuses import Act, allows
@@ -100,7 +100,8 @@ def hand_over(request: DeskRequest, number: str) -> HttpResponse:
     """Gives an incident to a colleague."""
     found = _incident(request, number)
     wanted = request.POST.get("to", "")
-    to = get_object_or_404(technicians_for(request.scope), pk=int(wanted) if wanted.isdecimal() else 0)
+    pk = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else 0
+    to = get_object_or_404(technicians_for(request.scope), pk=pk)
     try:
         ownership.assign(incident_id=found.pk, to=to, user=signed_in(request), at=request.at)
         messages.success(request, _("%(who)s has it now.") % {"who": to})
@@ -215,6 +216,8 @@ def _try(act: Any) -> str | None:
 
 
 def _incident(request: DeskRequest, number: str) -> Incident:
+    if not is_number(number):
+        raise Http404
     seen = access.incidents_for(request.scope)
     return get_object_or_404(seen.select_related("customer", "contact", "owner", "release__product"), number=number)
 

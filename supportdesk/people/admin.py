@@ -12,9 +12,9 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from supportdesk.people.models import Contact, Customer, User
+from supportdesk.people.models import ADDRESS_TAKEN, Contact, Customer, User
 from supportdesk.people.placing import place_warnings
-from supportdesk.people.services import sign_in_for
+from supportdesk.people.services import keep_sign_in
 from supportdesk.places import Place
 
 # What the sign-in library keeps for itself, and rights by group: roles are on the user (D22).
@@ -48,9 +48,24 @@ class CustomerForm(forms.ModelForm[Customer]):
         return data
 
 
+class ContactFormSet(forms.BaseInlineFormSet[Contact, Customer, forms.ModelForm[Contact]]):
+    """Finds an address that is given twice in one form, before the database does."""
+
+    def clean(self) -> None:
+        super().clean()
+        seen: set[str] = set()
+        for form in self.forms:
+            address = (form.cleaned_data.get("email") or "").strip().lower() if form.is_valid() else ""
+            if address in seen:
+                form.add_error("email", ADDRESS_TAKEN)
+            seen |= {address} - {""}
+
+
 class ContactInline(admin.TabularInline[Contact, Customer]):
     model = Contact
+    formset = ContactFormSet
     extra = 1
+    can_delete = False
     fields = ("name", "email", "phone", "restricted", "is_administrator")
 
 
@@ -63,10 +78,10 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
     search_fields = ("name", "contacts__email", "contacts__name")
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """A contact with an e-mail address can sign in from the moment it is saved (D33)."""
+        """A contact signs in by the address that is saved, and by no former one (D33)."""
         super().save_formset(request, form, formset, change)
-        for contact in formset.queryset.model.objects.filter(customer=form.instance, user=None).exclude(email=""):
-            sign_in_for(contact=contact)
+        for contact in Contact.objects.filter(customer=form.instance).select_related("user", "customer"):
+            keep_sign_in(contact=contact)
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
         return False

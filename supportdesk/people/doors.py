@@ -20,7 +20,10 @@ from supportdesk.people.scope import Scope, scope_of
 Who = Literal["anyone", "contact", "technician"]
 
 # Views that are not ours and guard themselves.
-GUARDED_ELSEWHERE = ("django.contrib.admin.", "django.contrib.staticfiles.", "allauth.", "django.views.i18n")
+GUARDED_ELSEWHERE = (
+    *("django.contrib.admin.", "django.contrib.auth.admin", "django.contrib.staticfiles."),
+    *("allauth.", "django.views.i18n"),
+)
 
 
 class DeskRequest(HttpRequest):

@@ -126,9 +126,9 @@ class Customer(models.Model):
         super().clean()
         self.country = self.country.strip().upper()
         self.subdivision = self.subdivision.strip()
-        # An empty field has its own error already; a second one there would only confuse.
-        given = {"country": self.country, "subdivision": self.country, "zone": self.zone}
-        errors = {field: found for field, found in place_errors(self.place).items() if given[field]}
+        # An empty field has its own error already, and a zone its validator's; a second one would only confuse.
+        wanted = {"country", "subdivision"} if self.country else set()
+        errors = {field: found for field, found in place_errors(self.place).items() if field in wanted}
         if errors:
             raise ValidationError(errors)
         if not self.place_name:
@@ -138,6 +138,9 @@ class Customer(models.Model):
     def place(self) -> Place:
         """Where its business hours are kept (R5)."""
         return Place(country=self.country, subdivision=self.subdivision, zone=self.zone)
+
+
+ADDRESS_TAKEN = _("This customer has a contact with this e-mail address already.")
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -179,7 +182,7 @@ class Contact(models.Model):
                 "customer",
                 condition=~models.Q(email="") & models.Q(removed_at=None),
                 name="contact_email_once_a_customer",
-                violation_error_message=_("This customer has a contact with this e-mail address already."),
+                violation_error_message=ADDRESS_TAKEN,
             ),
             models.CheckConstraint(
                 condition=~models.Q(email="") | ~models.Q(phone=""),
@@ -195,6 +198,11 @@ class Contact(models.Model):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.strip().lower()
+        # The constraint is not asked by forms that leave its condition out, as the admin's does.
+        if self.email and self.customer_id and self.removed_at is None:
+            others = Contact.objects.filter(customer=self.customer_id, email__iexact=self.email, removed_at=None)
+            if others.exclude(pk=self.pk).exists():
+                raise ValidationError({"email": ADDRESS_TAKEN})
         if self.phone:
             country = self.customer.country if self.customer_id else ""
             self.phone = e164(self.phone, country=country)

@@ -18,6 +18,17 @@ def lock_customer(customer_id: int) -> Customer:
 
 
 @transaction.atomic
+def keep_sign_in(*, contact: Contact) -> None:
+    """Ties a contact to the user of its present address: who had a former one no longer sees the customer (D22)."""
+    if contact.removed_at is not None or not contact.email:
+        if contact.user_id is not None:
+            contact.user = None
+            contact.save(update_fields=["user"])
+    elif contact.user is None or contact.user.email != contact.email.lower():
+        sign_in_for(contact=contact)
+
+
+@transaction.atomic
 def sign_in_for(*, contact: Contact) -> User:
     """Lets a contact sign in by their e-mail address (D33); one address may be a contact of several customers (D21)."""
     user, _made = User.objects.get_or_create(

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from incidents import access, queries
 from incidents.forms import MessageForm, ReportForm
 from incidents.models import Channel, Draft, Incident, Via
+from incidents.numbers import is_number
 from incidents.services import opening
 from incidents.services.common import KeyReused
 from incidents.services.conversation import customer_message
@@ -72,6 +73,8 @@ def report(request: DeskRequest) -> HttpResponse:
             response = _send_report(request, form)
             if response is not None:
                 return response
+        if "key" in form.errors:
+            _renew_key(request, form)
     else:
         form = ReportForm(contacts=contacts, at=request.at, initial={"key": uuid4().hex})
     hints = [
@@ -109,13 +112,20 @@ def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
         return None
     except KeyReused:
         # The page was sent before with another text, perhaps from the browser's history.
-        form.data = request.POST.copy() | {"key": uuid4().hex}
+        _renew_key(request, form)
         form.add_error(None, _("This form was sent before with another text. Send it again to make a second report."))
         return None
     if isinstance(made, Draft):
         return redirect("portal:draft", made.pk)
     request.session["fresh"] = made.number
     return redirect("portal:incident", made.number)
+
+
+def _renew_key(request: DeskRequest, form: ReportForm) -> None:
+    """Shows the form with all that was typed, and a key with which it can be sent."""
+    data = request.POST.copy()
+    data["key"] = uuid4().hex
+    form.data = data
 
 
 @door("contact")
@@ -205,6 +215,8 @@ def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
     found = _draft(request, pk)
     try:
         opened = opening.open_draft(draft_id=found.pk, at=request.at)
+    except opening.DraftGone as gone:
+        raise Http404 from gone
     except NotEnoughPoints as short:
         messages.warning(
             request,
@@ -261,6 +273,8 @@ def _own_contacts(request: DeskRequest) -> list[Contact]:
 
 
 def _incident(request: DeskRequest, number: str) -> Incident:
+    if not is_number(number):
+        raise Http404
     seen = access.incidents_for(request.scope).filter(customer__in=customers_for(request.scope))
     mine = seen.filter(customer_id__in=request.scope.customer_ids)
     return get_object_or_404(mine.select_related("customer", "contact", "owner", "release__product"), number=number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -121,7 +122,7 @@ def test_the_same_report_sent_again_is_the_same_incident(cast: Cast, at: datetim
     "other",
     [{"subject": "Another"}, {"text": "Another one."}, {"kind": "feature"}, {"channel": "phone"}, {"release_id": 0}],
 )
-def test_a_key_is_refused_for_another_report(cast: Cast, at: datetime, other: dict[str, object]):
+def test_a_key_is_refused_for_another_report(cast: Cast, at: datetime, other: dict[str, Any]):
     with_points(cast.acme, 100, at=at)
     opening.open_incident(report=a_report(cast.owner), at=at, key="a key of the form")
     if "release_id" in other:

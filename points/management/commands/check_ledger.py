@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from points.lifetimes import expires_at
 from points.models import Lot
+from supportdesk.places import zone_info
 
 # Each gives one column: what differs, in words.
 CHECKS = (
@@ -38,12 +39,26 @@ CHECKS = (
     """SELECT format('entry %s: lot %s expires at %s, the entry counts at %s', e.id, lot.id, lot.expires_at, e.at)
        FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id
        WHERE e.cause = 'expiry' AND e.at <> lot.expires_at""",
+    """SELECT format('lot %s: expired, and %s points are left', lot.id, lot.remaining)
+       FROM points_lot lot JOIN points_entry e ON e.lot_id = lot.id
+       WHERE e.cause = 'expiry' AND lot.remaining <> 0""",
     """SELECT format('entry %s: of customer %s, its lot of customer %s', e.id, e.customer_id, lot.customer_id)
        FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id WHERE e.customer_id <> lot.customer_id""",
     """SELECT format('entry %s: of customer %s, its charge of customer %s', e.id, e.customer_id, c.customer_id)
        FROM points_entry e JOIN points_charge c ON c.id = e.charge_id WHERE e.customer_id <> c.customer_id""",
     """SELECT format('lot %s: of customer %s, its purchase of customer %s', lot.id, lot.customer_id, p.customer_id)
        FROM points_lot lot JOIN points_purchase p ON p.id = lot.purchase_id WHERE lot.customer_id <> p.customer_id""",
+    """SELECT format('lot %s: bought at %s, its purchase at %s, its entry counts at %s', lot.id, lot.bought_at,
+                     p.bought_at, e.at)
+       FROM points_lot lot JOIN points_purchase p ON p.id = lot.purchase_id
+       JOIN points_entry e ON e.lot_id = lot.id AND e.cause = 'purchase'
+       WHERE lot.bought_at <> p.bought_at OR e.at <> p.bought_at""",
+    """SELECT format('lot %s: its purchase %s is not there', lot.id, lot.purchase_id) FROM points_lot lot
+       WHERE NOT EXISTS (SELECT FROM points_purchase p WHERE p.id = lot.purchase_id)""",
+    """SELECT format('entry %s: its lot %s is not there', e.id, e.lot_id) FROM points_entry e
+       WHERE NOT EXISTS (SELECT FROM points_lot lot WHERE lot.id = e.lot_id)""",
+    """SELECT format('entry %s: its charge %s is not there', e.id, e.charge_id) FROM points_entry e
+       WHERE e.charge_id IS NOT NULL AND NOT EXISTS (SELECT FROM points_charge c WHERE c.id = e.charge_id)""",
 )
 
 
@@ -81,7 +96,14 @@ class Command(BaseCommand):
         wrong = 0
         lots = Lot.objects.filter(origin=Lot.Origin.PURCHASE).select_related("purchase").order_by("pk")
         for lot in lots.iterator(chunk_size=1000):
-            right = expires_at(bought_on=lot.purchase.bought_on, zone=lot.purchase.zone)
+            bought = lot.purchase
+            local = bought.bought_at.astimezone(zone_info(bought.zone)).date()
+            if bought.bought_on != local:
+                wrong += 1
+                self.stdout.write(
+                    f"purchase {bought.pk}: bought on {bought.bought_on}, in {bought.zone} it was {local}"
+                )
+            right = expires_at(bought_on=bought.bought_on, zone=bought.zone)
             if lot.expires_at != right:
                 wrong += 1
                 self.stdout.write(f"lot {lot.pk}: expires at {lot.expires_at.isoformat()}, by D1 {right.isoformat()}")

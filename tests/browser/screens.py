@@ -1,0 +1,58 @@
+"""Makes the pictures of docs/screens: ``python -m tests.browser.screens BASE_URL`` of a demo that runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from supportdesk.demo.people import SIGN_INS
+from supportdesk.demo.supervisor import ROOT
+from tests.browser.driving import Drivers, launch
+
+CUSTOMER, TECHNICIAN = (email for _role, email, _password in SIGN_INS[:2])
+FOLDER = ROOT / "docs" / "screens"
+PHONE = {"width": 390, "height": 844}
+SUBJECT = "Invitations arrive one hour late after 12.3"
+# File, who, where, light or dark, on a phone
+SHOTS = (
+    ("queue", TECHNICIAN, "/desk/", "light", False),
+    ("queue-dark", TECHNICIAN, "/desk/", "dark", False),
+    ("incident", TECHNICIAN, "", "light", False),
+    ("report", CUSTOMER, "/report/", "light", False),
+    ("report-phone", CUSTOMER, "/report/", "light", True),
+    ("points", CUSTOMER, "/points/", "light", False),
+)
+
+
+def main(base_url: str, folder: Path = FOLDER) -> None:
+    """Takes all pictures, at the present moment of the desk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright, launch(playwright) as browser:
+        drivers = Drivers(browser, base_url)
+        for name, email, path, scheme, phone in SHOTS:
+            size: dict[str, Any] = {"viewport": PHONE, "device_scale_factor": 2} if phone else {}
+            with drivers.person(email, color_scheme=scheme, **size) as page:
+                _open(page, path)
+                page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+                page.screenshot(path=folder / f"{name}.png")
+
+
+def _open(page: Page, path: str) -> None:
+    page.goto(path or "/desk/")
+    if not path:
+        page.get_by_role("link", name=SUBJECT).click()
+        page.wait_for_url("**/incidents/*/")
+    if "report" in path:
+        page.get_by_label("Product and release").select_option(label="Quillmark Server 12.3")
+        page.get_by_label("Operation").check()
+        page.get_by_label("In one line").fill("Search index rebuild stops at 71 %")
+        page.get_by_label("What happens").fill(
+            "The rebuild has stopped twice at 71 %, at the same folder. The log shows nothing after “batch 8812”."
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,91 @@
+"""A small world of one customer's things, and every address of the project by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from incidents.models import Draft, HeldMail, Incident
+from incidents.numbers import number_of
+from incidents.services import conversation, opening, ownership
+from supportdesk.demo import mailbox
+from tests.cast import Cast
+from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
+
+PEOPLE = ("nobody", "other", "restricted", "owner", "technician", "admin")
+# What stands in a note, in held mail and in an automatic mail: no customer reads any of them.
+INSIDE = "CANARY-of-the-house"
+# What stands in the owner's own subject and texts: only they and the desk read it.
+THEIRS = "CANARY-of-acme"
+MISSING = {"number": number_of(987654), "pk": 4_000_000, "object_id": 4_000_000, "name": "20200101-000000-none"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    cast: Cast
+    incident: Incident
+    draft: Draft
+    held: HeldMail
+    mail: str
+
+    def browser(self, person: str) -> Client:
+        """A browser of one of PEOPLE."""
+        cast = self.cast
+        who = {
+            "nobody": None,
+            "other": cast.stranger,
+            "restricted": cast.restricted,
+            "owner": cast.owner,
+            "technician": cast.technician,
+            "admin": cast.admin,
+        }
+        return signed_in(who[person])
+
+
+def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
+    """Acme's incident with a note, a draft, a held mail; a mail in the demo's mailbox."""
+    incident = opened(cast.owner, at=at, subject=f"Subject {THEIRS}", text=f"Text {THEIRS}")
+    ownership.take(incident_id=incident.pk, user=cast.technician, at=at)
+    conversation.note(incident_id=incident.pk, text=f"Note {INSIDE}", user=cast.technician, at=at, key=key())
+    ours = incident.mails.get().mail.message_id
+    mailed(sender="olive@acme.example", at=at, text=f"Away {INSIDE}", In_Reply_To=ours, Auto_Submitted="auto-replied")
+    draft = opening.report_problem(report=a_report(cast.owner, subject=f"Draft {THEIRS}"), at=at, key=key())
+    assert isinstance(draft, Draft)
+    raw = mailed(sender="nobody@strange.example", at=at, subject=f"{INSIDE} {incident.number}", text=INSIDE)
+    source = b"From: support@desk.example\r\nSubject: Hello\r\n\r\nHello\r\n"
+    name = mailbox.store(folder / "mailbox", source, ["olive@acme.example"], "support@desk.example")
+    return World(cast=cast, incident=incident, draft=draft, held=HeldMail.objects.get(raw_mail=raw), mail=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One address of the project: its full name, the parameters that it takes, and its view."""
+
+    name: str
+    params: tuple[str, ...]
+    view: Any
+
+    def path(self, **given: Any) -> str:
+        return reverse(self.name, kwargs={name: given[name] for name in self.params})
+
+
+def routes() -> list[Route]:
+    """Every address that the resolver knows, named or not."""
+    return list(_walk(get_resolver(), "", ()))
+
+
+def _walk(resolver: URLResolver, prefix: str, params: tuple[str, ...]) -> Iterator[Route]:
+    for pattern in resolver.url_patterns:
+        here = (*params, *pattern.pattern.regex.groupindex)
+        if isinstance(pattern, URLResolver):
+            inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            yield from _walk(pattern, inner, here)
+        elif isinstance(pattern, URLPattern):
+            name = f"{prefix}{pattern.name}" if pattern.name else f"{prefix}({pattern.pattern})"
+            yield Route(name=name, params=here, view=pattern.callback)

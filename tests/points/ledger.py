@@ -1,0 +1,177 @@
+"""Makers of lots and charges, and the ledger as raw SQL sees it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+
+from points import services
+from points.models import Cause, Charge, Entry, Lot, Purchase
+from supportdesk.people.models import Customer
+from supportdesk.places import zone_info
+from supportdesk.roles import as_owner
+
+DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+_serial = itertools.count(1)
+
+
+def key() -> str:
+    """A key that nothing had before."""
+    return f"points-test-{next(_serial)}"
+
+
+def given(customer: Customer, points: int, *, at: datetime, key_: str = "", reason: str = "For the test") -> Lot:
+    """A lot of granted points."""
+    return services.grant(customer=customer, points=points, at=at, reason=reason, actor=None, key=key_ or key())
+
+
+def charged(customer: Customer, points: int = 10, *, at: datetime, key_: str = "", reference: str = "100-4") -> Charge:
+    """What an e-mail incident of that price costs."""
+    return services.charge(
+        customer_id=customer.pk,
+        points=points,
+        channel="email",
+        reference=reference,
+        at=at,
+        actor=None,
+        key=key_ or key(),
+    )
+
+
+def credited(lot: Lot, points: int, *, at: datetime, expires_at: datetime) -> Lot:
+    """A credit lot, as no service makes yet: the only kind that expires at any instant (D3)."""
+    made = Lot.objects.create(
+        customer=lot.customer,
+        purchase=lot.purchase,
+        origin=Lot.Origin.CREDIT,
+        from_lot=lot,
+        points=points,
+        bought_at=lot.bought_at,
+        expires_at=expires_at,
+    )
+    Entry.objects.create(customer=lot.customer, lot=made, cause=Cause.CREDIT, points=points, at=at, key=key())
+    made.refresh_from_db()
+    return made
+
+
+def rows() -> dict[str, int]:
+    """How many rows the ledger has: the same after what was refused."""
+    return {model.__name__: model.objects.count() for model in (Purchase, Lot, Charge, Entry)}
+
+
+def left(*lots: Lot) -> list[int]:
+    """What the database says is left of each lot."""
+    found = dict(Lot.objects.values_list("pk", "remaining"))
+    return [found[lot.pk] for lot in lots]
+
+
+def midnight(customer: Customer, day: date) -> datetime:
+    """The first instant of the customer's local day."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone_info(customer.zone))
+
+
+def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What the statement gives, as the role of the connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def owner_sql(*statements: str) -> None:
+    """Runs statements as the owner, each committed."""
+    with as_owner():
+        for statement in statements:
+            sql(statement)
+
+
+@contextmanager
+def refused(words: str) -> Iterator[None]:
+    """The database refuses, with these words, what the block does: at its end at the latest, as at a commit."""
+    with pytest.raises(DatabaseError, match=words), transaction.atomic():  # noqa: PT012 the block is the caller's
+        yield
+        sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def raw_purchase(customer: Customer, points: int, *, at: datetime, **changed: Any) -> int:
+    """A purchase's row alone; gives its id."""
+    row = {
+        "customer_id": customer.pk,
+        "kind": "grant",
+        "points": points,
+        "amount_minor": 0,
+        "currency": "",
+        "bought_at": at,
+        "bought_on": at.astimezone(zone_info(customer.zone)).date(),
+        "zone": customer.zone,
+        "reason": "For the test",
+        "provider": "",
+        "provider_ref": "",
+        "key": key(),
+        **changed,
+    }
+    return _insert("points_purchase", row)
+
+
+def raw_lot(customer: Customer, points: int, *, at: datetime, purchase_id: int, **changed: Any) -> int:
+    """A lot's row alone; gives its id."""
+    row = {
+        "customer_id": customer.pk,
+        "purchase_id": purchase_id,
+        "origin": "purchase",
+        "points": points,
+        "remaining": 0,
+        "bought_at": at,
+        "expires_at": at + timedelta(days=365),
+        **changed,
+    }
+    return _insert("points_lot", row)
+
+
+def raw_charge(customer: Customer, points: int, *, at: datetime, **changed: Any) -> int:
+    """A charge's row alone; gives its id."""
+    row = {
+        "customer_id": customer.pk,
+        "points": points,
+        "channel": "email",
+        "reference": "100-4",
+        "charged_at": at,
+        "key": key(),
+        **changed,
+    }
+    return _insert("points_charge", row)
+
+
+def raw_entry(customer: Customer, lot_id: int, cause: str, points: int, *, at: datetime, **changed: Any) -> int:
+    """An entry's row alone; gives its id."""
+    row = {
+        "customer_id": customer.pk,
+        "lot_id": lot_id,
+        "cause": cause,
+        "points": points,
+        "at": at,
+        "key": key(),
+        **changed,
+    }
+    return _insert("points_entry", row)
+
+
+def _insert(table: str, row: dict[str, Any]) -> int:
+    columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
+    ((made,),) = sql(f"INSERT INTO {table} ({columns}) VALUES ({places}) RETURNING id", *row.values())
+    return int(made)
+
+
+def checked() -> str:
+    """What ``check_ledger`` prints of a ledger that is right; SystemExit where it is not."""
+    out = StringIO()
+    call_command("check_ledger", stdout=out)
+    return out.getvalue()
