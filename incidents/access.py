@@ -74,5 +74,5 @@ def current_releases(*, at: datetime, zone: str) -> QuerySet[Release]:
 
 def held_for(scope: Scope) -> QuerySet[HeldMail]:
     """Held mail that nobody has settled, oldest first; for the desk only (D26)."""
-    held = HeldMail.objects.filter(settled_at=None).select_related("raw_mail", "incident")
+    held = HeldMail.objects.filter(settled_at=None).select_related("incident")
     return held if scope.desk else held.none()

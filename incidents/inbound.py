@@ -25,6 +25,7 @@ from supportdesk.people.scope import scope_of_contact
 from supportdesk.policy import POLICY
 
 log = logging.getLogger(__name__)
+HELD_CHARS = 20_000
 
 
 class AlreadySettled(Refused):
@@ -63,7 +64,7 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
             fail(raw_id=raw_id, error=repr(error), at=at)
     given_up = RawMail.objects.filter(pk=raw_id, outcome=Outcome.HELD, held=None).first()
     if given_up is not None:
-        hold(raw=given_up, reason=HeldReason.UNREADABLE, sender=given_up.mail_from, subject="", at=at)
+        hold(raw=given_up, reason=HeldReason.UNREADABLE, sender=given_up.mail_from, at=at)
         return Outcome.HELD
     return ""
 
@@ -87,6 +88,7 @@ def _carry_out(
             reason=decision.reason,
             sender=mail.from_address,
             subject=mail.subject,
+            text=mail.text,
             at=at,
             incident=decision.incident,
         )
@@ -114,7 +116,14 @@ def _carry_out(
 
 
 def hold(
-    *, raw: RawMail, reason: str, sender: str, subject: str, at: datetime, incident: int | None = None
+    *,
+    raw: RawMail,
+    reason: str,
+    at: datetime,
+    sender: str = "",
+    subject: str = "",
+    text: str = "",
+    incident: int | None = None,
 ) -> HeldMail:
     """Puts a mail before the technicians (D26)."""
     held, _made = HeldMail.objects.get_or_create(
@@ -123,16 +132,12 @@ def hold(
             "reason": reason,
             "sender": sender[:320],
             "subject": subject[:400],
+            "text": text[:HELD_CHARS],
             "incident_id": incident,
             "held_at": at,
         },
     )
     return held
-
-
-def text_of(held: HeldMail) -> str:
-    """The text of a held mail, for the technician who decides."""
-    return read(held.raw_mail).text
 
 
 @transaction.atomic

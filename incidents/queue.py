@@ -161,13 +161,13 @@ def _links(scope: Scope) -> QuerySet[IncidentClock]:
     return links if scope.desk else links.filter(incident__in=incidents_for(scope))
 
 
-def counts(scope: Scope, *, at: datetime) -> Counts:
-    """How many incidents each group has, in three queries however many there are."""
+def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
+    """How many incidents each group has, in three queries however many there are; with ``mine`` one's own only."""
     late = RUNNING & Q(clock__due_at__lt=at)
     everything = RUNNING | ANSWERED | UNDECIDED
     found = (
         _links(scope)
-        .filter(everything)
+        .filter(everything, _owned(scope, mine))
         .aggregate(
             all=Count("pk"),
             mine=Count("pk", filter=Q(incident__owner_id=scope.user_id)),
@@ -180,7 +180,7 @@ def counts(scope: Scope, *, at: datetime) -> Counts:
         )
     )
     running = found.pop("running")
-    today = sum(1 for _ in _due_today(scope, at=at))
+    today = sum(1 for _ in _due_today(scope, at=at, mine=mine))
     return Counts(
         **found,
         today=today,
@@ -189,9 +189,15 @@ def counts(scope: Scope, *, at: datetime) -> Counts:
     )
 
 
-def _due_today(scope: Scope, *, at: datetime) -> Iterator[int]:
+def _owned(scope: Scope, mine: bool) -> Q:
+    return Q(incident__owner_id=scope.user_id) if mine else Q()
+
+
+def _due_today(scope: Scope, *, at: datetime, mine: bool) -> Iterator[int]:
     """Incidents that are due on their customer's local today and not late (the zone decides, so not SQL)."""
-    soon = _links(scope).filter(RUNNING, clock__due_at__gte=at, clock__due_at__lt=at + LONGEST_TODAY)
+    soon = _links(scope).filter(
+        RUNNING, _owned(scope, mine), clock__due_at__gte=at, clock__due_at__lt=at + LONGEST_TODAY
+    )
     for incident, zone, due_at in soon.values_list("incident_id", "clock__zone", "clock__due_at"):
         if is_today(due_at, zone, at=at):
             yield incident
@@ -204,8 +210,11 @@ def is_today(instant: datetime, zone: str, *, at: datetime) -> bool:
 
 
 def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int = GROUP_ROWS) -> list[Group]:
-    """The groups of a view, empty ones left out, each ordered by deadline or by how long it waits."""
-    mine = Q(incident__owner_id=scope.user_id) if view == "mine" else Q()
+    """The groups of a view, empty ones left out, each ordered by deadline or by how long it waits.
+
+    ``numbers``: the counts of the view, one's own for "mine".
+    """
+    mine = _owned(scope, view == "mine")
     groups: list[Group] = []
     due: dict[GroupCode, list[IncidentClock]] = {"late": [], "today": [], "later": []}
     codes = VIEWS[view]
@@ -228,8 +237,7 @@ def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int 
     for code, links in found.items():
         if links:
             rows = tuple(_row(link, at=at, points=points) for link in links[:limit])
-            count = len(links) if view == "mine" else max(numbers.of(code), len(rows))
-            groups.append(Group(code=code, rows=rows, count=count))
+            groups.append(Group(code=code, rows=rows, count=max(numbers.of(code), len(rows))))
     return groups
 
 

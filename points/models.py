@@ -77,7 +77,9 @@ class Lot(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="lots")
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="lots")
     origin = models.CharField(_("origin"), max_length=8, choices=Origin, default=Origin.PURCHASE)
+    # Of a credit: the lot that the charge drew on, and the charge (D3).
     from_lot = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="credits")
+    from_charge = models.ForeignKey("Charge", on_delete=models.PROTECT, null=True, related_name="credits")
     points = models.PositiveIntegerField(_("points"))
     remaining = models.PositiveIntegerField(_("left"), default=0, help_text=_("Kept by the database alone."))
     bought_at = models.DateTimeField(_("bought"))
@@ -92,9 +94,11 @@ class Lot(models.Model):
             models.CheckConstraint(condition=Q(remaining__gte=0, remaining__lte=F("points")), name="lot_not_overspent"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("bought_at")), name="lot_lives"),
             models.CheckConstraint(
-                condition=Q(origin="purchase", from_lot=None) | Q(origin="credit", from_lot__isnull=False),
+                condition=Q(origin="purchase", from_lot=None, from_charge=None)
+                | Q(origin="credit", from_lot__isnull=False, from_charge__isnull=False),
                 name="lot_credit_has_its_lot",
             ),
+            models.UniqueConstraint(fields=["from_charge", "from_lot"], name="lot_credited_once_a_leg"),
             models.UniqueConstraint(fields=["purchase"], condition=Q(origin="purchase"), name="lot_of_a_purchase_once"),
         ]
         indexes: ClassVar = [

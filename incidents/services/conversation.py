@@ -22,7 +22,7 @@ Outcome = Literal["added", "request", "too_late"]
 
 
 class NoAnswerYet(Refused):
-    """An incident is not closed without a word while its customer waits for the first answer (R6)."""
+    """An incident is not closed without a word while its customer waits for one (R6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,15 +131,14 @@ def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, 
 
 @transaction.atomic
 def close(*, incident_id: int, user: User, at: datetime) -> Incident:
-    """Closes an incident without a further word: its customer has had an answer and waits for none.
+    """Closes an incident without a further word: its customer has had an answer and has not written since.
 
     Raises NoAnswerYet where a resolution has to be written, NotAllowed where it is closed already.
     """
     incident = lock_incident(incident_id)
     must_allow(incident, Act.CLOSE)
-    if incident.clocks.get(current=True).clock.answered_at is None:
+    if incident.wrote_at is not None or incident.clocks.get(current=True).clock.answered_at is None:
         raise NoAnswerYet
-    incident.wrote_at = None
     _close(incident, user=user, at=at)
     mails.closed(incident, message=None, at=at)
     incident.last_at = at

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from supportdesk import embedded
+from supportdesk import children, embedded
 from supportdesk.demo.people import SIGN_INS
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -119,7 +119,7 @@ def end_leftovers(home: Path) -> None:
     """Ends what a demo left running that was killed before it could stop anything."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         for pid, began in json.loads((home / "demo-children.json").read_text()):
-            embedded.end_leftover(pid, began)
+            children.end_leftover(pid, began)
 
 
 def wipe(home: Path) -> None:
@@ -212,7 +212,7 @@ class Demo:
         }
 
     def _start_child(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        child = embedded.start_child(command, log=self._log(name), env=self.env, cwd=ROOT)
+        child = children.start_child(command, log=self._log(name), env=self.env, cwd=ROOT)
         self.children[name] = child
         self._note_children()
         return child
@@ -270,7 +270,7 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # the end is not to be cut short
         began = time.monotonic()
-        embedded.stop_children(list(self.children.values()), seconds=STOP_SECONDS)
+        children.stop_children(list(self.children.values()), seconds=STOP_SECONDS)
         (self.home / "demo-children.json").unlink(missing_ok=True)
         is_down = embedded.stop(self.home)
         kept = "" if is_down else " The database goes on: another program uses it."
@@ -279,7 +279,7 @@ class Demo:
     def _note_children(self) -> None:
         """Writes down who runs, so that the next start can end them should this process be killed."""
         pids = [child.pid for child in self.children.values()]
-        notes = [[pid, began] for pid in pids if (began := embedded.started_at(pid)) is not None]
+        notes = [[pid, began] for pid in pids if (began := children.started_at(pid)) is not None]
         (self.home / "demo-children.json").write_text(json.dumps(notes))
 
     def _log(self, name: str) -> Path:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from incidents import access
 from incidents import queue as queues
-from incidents.inbound import AlreadySettled, attach_held, discard_held, text_of
+from incidents.inbound import AlreadySettled, attach_held, discard_held
 from incidents.models import HeldMail
 from incidents.numbers import typed
 from incidents.services.common import Refused
@@ -23,9 +23,7 @@ ROWS = 50
 @require_GET
 def held_mail(request: DeskRequest) -> HttpResponse:
     """Who wrote, why it is held, what it says."""
-    mails = list(access.held_for(request.scope).order_by("held_at")[:ROWS])
-    for held in mails:
-        held.text = text_of(held)  # type: ignore[attr-defined]
+    mails = access.held_for(request.scope).order_by("held_at")[:ROWS]
     context = {"view": "held", "mails": mails, "counts": queues.counts(request.scope, at=request.at)}
     return render(request, "desk/held.html", context)
 

@@ -48,7 +48,7 @@ def queue(request: DeskRequest, view: str = "all") -> HttpResponse:
         "view": view,
         "view_name": VIEW_NAMES[view],
         "counts": counts,
-        "groups": queues.queue(request.scope, view=view, at=request.at, numbers=counts),
+        "groups": _groups(request, view, counts),
     }
     live = request.headers.get("HX-Request") == "true"
     return render(request, "desk/_live.html" if live else "desk/queue.html", context | {"live": live})
@@ -203,7 +203,7 @@ def _try(act: Any) -> str | None:
     try:
         act()
     except conversation.NoAnswerYet:
-        return _("The customer has had no answer yet. Write in a line what solved it, and choose “close” beside it.")
+        return _("The customer waits for an answer. Write in a line what solved it, and choose “close” beside it.")
     except reopening.NothingToDecide:
         return _("Nobody asks to re-open this incident any more: somebody else has decided.")
     except NotAllowed as refusal:
@@ -213,6 +213,11 @@ def _try(act: Any) -> str | None:
     except Refused as refusal:
         return str(refusal)
     return None
+
+
+def _groups(request: DeskRequest, view: str, counts: queues.Counts) -> list[queues.Group]:
+    numbers = queues.counts(request.scope, at=request.at, mine=True) if view == "mine" else counts
+    return queues.queue(request.scope, view=view, at=request.at, numbers=numbers)
 
 
 def _incident(request: DeskRequest, number: str) -> Incident:
@@ -225,7 +230,7 @@ def _incident(request: DeskRequest, number: str) -> Incident:
 def _page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpResponse:
     counts = queues.counts(request.scope, at=request.at)
     view = str(request.session.get("view", "all"))
-    groups = queues.queue(request.scope, view=view, at=request.at, numbers=counts)
+    groups = _groups(request, view, counts)
     previous, following = queues.neighbours(groups, found.number)
     history, history_count = queries.history(request.scope, found)
     status = 422 if any(form.errors for form in given.values()) else 200

@@ -96,7 +96,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         (_("Place"), {"fields": ("zone", "place_name")}),
-        (_("Roles"), {"fields": ("is_active", "is_technician", "is_staff", "is_superuser")}),
+        (_("Roles"), {"fields": ("is_active", "is_technician", "is_staff")}),
     )
     add_fieldsets = (
         (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),

@@ -50,6 +50,8 @@ def door(who: Who) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., 
                 return redirect_to_login(request.get_full_path())
             if (who == "contact" and not request.scope.memberships) or (who == "technician" and not request.scope.desk):
                 raise Http404
+            if who == "contact":
+                request.scope = request.scope.as_contact()
             request.at = clock.now()
             response = view(request, *args, **kwargs)
             if request.scope.user_id is not None:

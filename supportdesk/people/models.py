@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower, Now
@@ -38,14 +39,14 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: object) -> User:
         """An admin: Django admin and the desk (D22)."""
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        return self.create_user(email, password, is_staff=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=(username or "").strip().lower())
 
 
-class User(AbstractBaseUser, PermissionsMixin):
-    """Somebody who signs in. What they may see follows from their roles, never from a right alone (D22).
+class User(AbstractBaseUser):
+    """Somebody who signs in. What they may do follows from their roles alone: there are no rights beside them (D22).
 
     ``zone`` and ``place_name`` are those of staff, for the reader's half of "10:35 in Chicago, 11:35
     for you"; a contact's times are the customer's.
@@ -78,6 +79,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         if not self.place_name:
             self.place_name = city_of(self.zone)
 
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Django admin's question: admins may all that it offers, nobody else anything (D22)."""
+        return self.is_active and self.is_staff
+
+    def has_perms(self, perms: Iterable[str], obj: object = None) -> bool:
+        return self.has_perm("", obj)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.has_perm("")
+
     def get_full_name(self) -> str:
         return self.name
 
@@ -107,7 +118,7 @@ class Customer(models.Model):
     edition = models.CharField(_("edition"), max_length=16, choices=Edition, default=Edition.COMMUNITY)
     country = models.CharField(_("country"), max_length=2, help_text=_("Two letters, ISO 3166."))
     subdivision = models.CharField(
-        _("subdivision"), max_length=40, blank=True, help_text=_("Decides which holidays count (D23).")
+        _("subdivision"), max_length=40, blank=True, help_text=_("Decides which holidays count.")
     )
     zone = models.CharField(_("time zone"), max_length=64, validators=[valid_zone])
     place_name = models.CharField(_("place name"), max_length=80, blank=True, help_text=_("Default: the zone’s city."))
@@ -162,7 +173,9 @@ class Contact(models.Model):
     email = models.EmailField(_("e-mail address"), blank=True)
     phone = models.CharField(_("phone number"), max_length=20, blank=True, help_text=_("International: +49 …"))
     restricted = models.BooleanField(
-        _("restricted"), default=False, help_text=_("Sees the incidents they reported themselves, and no points.")
+        _("restricted"),
+        default=False,
+        help_text=_("Sees the incidents they reported themselves, and not the points page."),
     )
     is_administrator = models.BooleanField(
         _("administrator"), default=False, help_text=_("Invites and restricts the customer’s other contacts.")

@@ -5,7 +5,7 @@ Every ``access.py`` takes a ``Scope`` and returns querysets. A scope that names 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import AnonymousUser
 
@@ -43,6 +43,10 @@ class Scope:
     @property
     def contact_ids(self) -> tuple[int, ...]:
         return tuple(member.contact_id for member in self.memberships)
+
+    def as_contact(self) -> Scope:
+        """The reach of the same person in the portal: staff who are contacts, too, see there what contacts see."""
+        return replace(self, desk=False, admin=False)
 
     def membership(self, customer_id: int) -> Membership | None:
         """The contact that they are of that customer, or None."""

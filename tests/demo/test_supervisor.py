@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supportdesk import embedded
+from supportdesk import children
 from supportdesk.demo import supervisor
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -68,24 +68,24 @@ def test_fresh_removes_the_demos_data_and_nothing_else(tmp_path: Path) -> None:
 
 def test_children_end_even_if_they_do_not_listen(tmp_path: Path) -> None:
     log = tmp_path / "deaf.log"
-    children = [embedded.start_child(command, log=log, env=os.environ, cwd=tmp_path) for command in (SLEEP, STUBBORN)]
+    started = [children.start_child(command, log=log, env=os.environ, cwd=tmp_path) for command in (SLEEP, STUBBORN)]
     wait_for(log)
     began = time.monotonic()
 
-    embedded.stop_children(children, seconds=0.5)
+    children.stop_children(started, seconds=0.5)
 
     assert time.monotonic() - began < 5
-    assert [child.returncode for child in children] == [-signal.SIGTERM, -signal.SIGKILL]
+    assert [child.returncode for child in started] == [-signal.SIGTERM, -signal.SIGKILL]
 
 
 def test_a_leftover_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) -> None:
-    child = embedded.start_child(SLEEP, log=tmp_path / "log", env=os.environ, cwd=tmp_path)
-    began = embedded.started_at(child.pid)
+    child = children.start_child(SLEEP, log=tmp_path / "log", env=os.environ, cwd=tmp_path)
+    began = children.started_at(child.pid)
     assert began is not None
 
-    embedded.end_leftover(child.pid, began - 100)
+    children.end_leftover(child.pid, began - 100)
     assert child.poll() is None
-    embedded.end_leftover(child.pid, began)
+    children.end_leftover(child.pid, began)
 
     assert child.wait(5) == -signal.SIGKILL
 

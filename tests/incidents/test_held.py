@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from incidents.access import held_for, messages_for
-from incidents.inbound import AlreadySettled, attach_held, discard_held, text_of
+from incidents.inbound import AlreadySettled, attach_held, discard_held
 from incidents.models import HeldMail, Incident, Message
 from incidents.services.common import TextMissing
 from supportdesk.mail.models import RawMail

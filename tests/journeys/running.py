@@ -26,7 +26,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisGone
 
-from supportdesk import embedded
+from supportdesk import children
 from supportdesk.demo import mailbox
 from supportdesk.demo.client import Page, Visitor
 from supportdesk.demo.people import PASSWORD
@@ -85,7 +85,7 @@ class RunningDesk(Demo):
 
     def stop(self) -> None:
         """Stops everything, within seconds."""
-        embedded.stop_children(list(self.children.values()), seconds=8)
+        children.stop_children(list(self.children.values()), seconds=8)
         (self.home / "demo-children.json").unlink(missing_ok=True)
 
     def start_part(self, name: str) -> None:

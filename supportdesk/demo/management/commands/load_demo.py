@@ -48,7 +48,6 @@ class Command(BaseCommand):
             place_name=place,
             is_technician=technician,
             is_staff=admin,
-            is_superuser=admin,
         )
 
     def _releases(self, at: datetime) -> dict[str, Release]:
