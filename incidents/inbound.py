@@ -64,7 +64,15 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
             fail(raw_id=raw_id, error=repr(error), at=at)
     given_up = RawMail.objects.filter(pk=raw_id, outcome=Outcome.HELD, held=None).first()
     if given_up is not None:
-        hold(raw=given_up, reason=HeldReason.UNREADABLE, sender=given_up.mail_from, at=at)
+        mail = read(given_up)
+        hold(
+            raw=given_up,
+            reason=HeldReason.UNREADABLE,
+            at=at,
+            sender=mail.from_address or given_up.mail_from,
+            subject=mail.subject,
+            text=mail.text,
+        )
         return Outcome.HELD
     return ""
 

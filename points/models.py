@@ -95,7 +95,7 @@ class Lot(models.Model):
             models.CheckConstraint(condition=Q(expires_at__gt=F("bought_at")), name="lot_lives"),
             models.CheckConstraint(
                 condition=Q(origin="purchase", from_lot=None, from_charge=None)
-                | Q(origin="credit", from_lot__isnull=False, from_charge__isnull=False),
+                | Q(origin="credit", from_lot__isnull=False),
                 name="lot_credit_has_its_lot",
             ),
             models.UniqueConstraint(fields=["from_charge", "from_lot"], name="lot_credited_once_a_leg"),

@@ -159,8 +159,9 @@ class Walk:
         self._say("A stranger who knows the number", "held, the incident unchanged")
 
     def _close(self, customer: Visitor, technician: Visitor, number: str) -> None:
-        closed = technician.send(technician.get(f"/desk/incidents/{number}/"), "/close/")
-        self._must("is closed" in closed.text, closed, "the incident was not closed")
+        resolution = {"answer-text": f"Solved {self.mark}.", "answer-then": "closed"}
+        closed = technician.send(technician.get(f"/desk/incidents/{number}/"), "/answer/", **resolution)
+        self._must("Maya Okafor closed it" in closed.text, closed, "the incident was not closed")
         mail = self._mail(
             lambda mail: "This incident is closed" in mail.text and self.mark in mail.subject, "of the closure"
         )

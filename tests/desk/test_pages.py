@@ -126,7 +126,7 @@ def test_bad_input_is_said_at_its_field_and_stays(
 
 @pytest.mark.rule("D10", "D11")
 def test_acts_that_came_too_late_say_so(cast: Cast, clock_at: datetime, incident: Incident, desk: Client):
-    assert "The customer has had no answer yet." in told(desk.post(there(incident, "close/"), follow=True))
+    assert "The customer waits for an answer." in told(desk.post(there(incident, "close/"), follow=True))
     answered(incident, cast.colleague, at=clock_at, then="closed")
     for act, said in (
         ("take/", "This incident is closed: nobody takes it."),

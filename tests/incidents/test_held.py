@@ -33,7 +33,7 @@ def incident(cast: Cast, at: datetime) -> Incident:
 def test_held_mail_is_for_the_desk_alone(cast: Cast, at: datetime):
     mail = held(at=at, text="CANARY")
     assert held_for(scope_of(cast.technician)).get() == mail
-    assert text_of(mail).strip() == "CANARY"
+    assert mail.text.strip() == "CANARY"
     for contact in (cast.owner, cast.stranger):
         assert not held_for(scope_of_contact(contact)).exists()
 

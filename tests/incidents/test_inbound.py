@@ -296,5 +296,5 @@ def test_a_bad_mail_is_held_and_the_next_one_flows(
             file_mails()
     assert incident.messages.filter(via="mail").get().text == "It works now."
     held = held_for(scope_of(cast.technician)).get()
-    assert (held.reason, inbound.held.text.strip()) == ("unreadable", "boom")
+    assert (held.reason, held.text.strip()) == ("unreadable", "boom")
     assert "KeyError" in held.raw_mail.last_error
