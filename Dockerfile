@@ -15,7 +15,8 @@ RUN pip install --require-hashes -r requirements.txt
 COPY . .
 
 # The settings want a key and a database even where only files are collected; neither is used, nor kept.
-RUN SECRET_KEY=build DATABASE_URL=postgres://nobody@nowhere/none python manage.py collectstatic --noinput
+RUN SECRET_KEY=build DATABASE_URL=postgres://nobody@nowhere/none BASE_URL=https://nowhere MAIL_DOMAIN=nowhere MAIL_HOST=nowhere \
+    python manage.py collectstatic --noinput
 
 USER desk
 EXPOSE 8000 2525

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from incidents.models import Draft, HeldMail, Incident, Message, MessageKind, Release, TimelineCode, TimelineEntry
+from supportdesk.mail.models import OutgoingMail
 from supportdesk.people.scope import Scope
 
 # Steps of the house: who took it, notes, warnings. Customers see none of them (D22).
@@ -35,7 +36,9 @@ def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
     messages = Message.objects.filter(incident=incident, incident__in=incidents_for(scope))
     if not scope.desk:
         messages = messages.exclude(kind__in=(MessageKind.NOTE, MessageKind.AUTOMATIC))
-    return messages.select_related("contact", "user").prefetch_related("mails__mail")
+        return messages.select_related("contact", "user")
+    sent = OutgoingMail.objects.only("to_address", "sent_at", "failed_at")
+    return messages.select_related("contact", "user").prefetch_related(Prefetch("mails__mail", queryset=sent))
 
 
 def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:

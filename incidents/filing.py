@@ -15,7 +15,7 @@ Action = Literal["add", "automatic", "hold"]
 class Evidence:
     """What a mail shows. Incidents are ids; ``allowed`` are those that the sender may see.
 
-    ``token``: of a signed reply address, ``token_contact`` the contact that it was made for.
+    ``tokens``: by signed reply addresses.
     ``referenced``: by In-Reply-To and References. ``in_subject``, ``in_body``: by ticket numbers, the
     body without its quotes.
     """
@@ -24,8 +24,7 @@ class Evidence:
     from_staff: bool = False
     contact_ids: frozenset[int] = frozenset()
     allowed: frozenset[int] = frozenset()
-    token: int | None = None
-    token_contact: int | None = None
+    tokens: frozenset[int] = frozenset()
     referenced: frozenset[int] = frozenset()
     in_subject: frozenset[int] = frozenset()
     in_body: frozenset[int] = frozenset()
@@ -71,7 +70,7 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(action="hold", reason="two_incidents")
     if named is None:
         return Decision(action="hold", reason="no_incident")
-    if named not in evidence.allowed or not _token_is_theirs(evidence):
+    if named not in evidence.allowed:
         return Decision(action="hold", incident=named, reason="not_theirs")
     if only_body:
         return Decision(action="hold", incident=named, reason="body_number")
@@ -84,8 +83,7 @@ def decide(evidence: Evidence) -> Decision:
 
 def _named(evidence: Evidence) -> tuple[int | None, bool, bool]:
     """The incident that the mail names, whether the deciding level names two, and whether only the body does."""
-    token = frozenset() if evidence.token is None else frozenset({evidence.token})
-    for level in (token, evidence.referenced, evidence.in_subject, evidence.in_body):
+    for level in (evidence.tokens, evidence.referenced, evidence.in_subject, evidence.in_body):
         if len(level) > 1:
             return None, True, False
         if level:
@@ -93,14 +91,9 @@ def _named(evidence: Evidence) -> tuple[int | None, bool, bool]:
     return None, False, False
 
 
-def _token_is_theirs(evidence: Evidence) -> bool:
-    """A signed reply address carries its own contact; a colleague who may see the incident may use it, too."""
-    return evidence.token_contact is None or evidence.token in evidence.allowed
-
-
 def _automatic(evidence: Evidence, named: int | None) -> Decision:
     """Kept with the incident it belongs to where that is sure, otherwise held; never answered (D28)."""
-    sure = evidence.token is not None or bool(evidence.referenced)
+    sure = bool(evidence.tokens or evidence.referenced)
     if named is not None and sure:
         return Decision(action="automatic", incident=named)
     return Decision(action="hold", incident=named, reason="automatic")

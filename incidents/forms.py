@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.core.validators import RegexValidator
@@ -28,6 +29,13 @@ class KeyField(forms.CharField):
         # The services put a word and a colon before it ("open:…"), and keep 64 characters: nobody may forge those.
         plain = RegexValidator(r"\A[0-9A-Za-z-]+\Z")
         super().__init__(max_length=50, min_length=8, validators=[plain], widget=forms.HiddenInput)
+
+
+def renew_key(form: forms.Form) -> None:
+    """Shows a form that was not taken with all that was typed, and a key with which it can be sent again."""
+    data = form.data.copy()  # type: ignore[attr-defined]  # of a request, so a QueryDict
+    data[form.add_prefix("key")] = uuid4().hex
+    form.data = data
 
 
 def _text(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:

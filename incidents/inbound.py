@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from incidents import mails
 from incidents.access import incidents_for
@@ -15,10 +15,10 @@ from incidents.numbers import numbers_in
 from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
-from supportdesk.mail.models import Outcome, RawMail
+from supportdesk.mail.models import Outcome, OutgoingMail, RawMail
 from supportdesk.mail.parse import ParsedMail
 from supportdesk.mail.quotes import unquoted
-from supportdesk.mail.tokens import ReplyToken, read_reply_address
+from supportdesk.mail.tokens import read_reply_address
 from supportdesk.people.access import contacts_by_email, staff_has_email
 from supportdesk.people.models import Contact, User
 from supportdesk.people.scope import scope_of_contact
@@ -26,6 +26,8 @@ from supportdesk.policy import POLICY
 
 log = logging.getLogger(__name__)
 HELD_CHARS = 20_000
+# How long after giving a mail up its row is still looked for; the index keeps that cheap.
+GIVEN_UP_FOR = timedelta(days=30)
 
 
 class AlreadySettled(Refused):
@@ -62,19 +64,26 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
         except Exception as error:  # whatever a stranger's mail provokes, the others go on
             log.exception("Mail %s was not filed", raw_id)
             fail(raw_id=raw_id, error=repr(error), at=at)
-    given_up = RawMail.objects.filter(pk=raw_id, outcome=Outcome.HELD, held=None).first()
-    if given_up is not None:
-        mail = read(given_up)
-        hold(
-            raw=given_up,
-            reason=HeldReason.UNREADABLE,
-            at=at,
-            sender=mail.from_address or given_up.mail_from,
-            subject=mail.subject,
-            text=mail.text,
-        )
-        return Outcome.HELD
-    return ""
+    return Outcome.HELD if hold_given_up(at=at) else ""
+
+
+def hold_given_up(*, at: datetime) -> int:
+    """Puts the mails that were given up before the technicians, and gives how many (D29).
+
+    Whoever gave one up may have died in the next moment, so every run looks for them. The row is made of what
+    is stored; only then is the mail read once more, for it may have been what killed.
+    """
+    since = at - GIVEN_UP_FOR
+    given_up = RawMail.objects.filter(outcome=Outcome.HELD, handled_at__gte=since, held=None).defer("source")
+    count = 0
+    for raw in given_up.order_by("handled_at")[:100]:
+        held = hold(raw=raw, reason=HeldReason.UNREADABLE, at=at, sender=raw.mail_from)
+        count += 1
+        mail = read(raw)
+        held.sender = (mail.from_address or raw.mail_from)[:320]
+        held.subject, held.text = mail.subject[:400], mail.text[:HELD_CHARS]
+        held.save(update_fields=["sender", "subject", "text"])
+    return count
 
 
 @transaction.atomic
@@ -101,7 +110,7 @@ def _carry_out(
             incident=decision.incident,
         )
         if decision.reason in ANSWERED_WHEN_HELD:
-            mails.not_filed(to_address=mail.from_address, in_reply_to=mail.message_id, at=at)
+            _answer_held(mail, raw=raw, at=at)
         return Outcome.HELD, decision.reason
     assert decision.incident is not None
     contact = _who(decision.incident, senders)
@@ -121,6 +130,18 @@ def _carry_out(
     if added.outcome == "request":
         return Outcome.REQUEST, ""
     return Outcome.ADDED, "" if added.outcome == "added" else added.outcome
+
+
+def _answer_held(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
+    """Tells the sender once in 24 hours that a person looks at it, whatever stands behind a + in the address (D27)."""
+    local, _at, domain = mail.from_address.lower().rpartition("@")
+    about = f"address:{local.partition('+')[0]}@{domain}"
+    with connection.cursor() as cursor:
+        # Two mails at once must not both find that nothing was answered yet.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [about])
+    lately = OutgoingMail.objects.filter(about=about, kind=mails.NOT_FILED, queued_at__gt=at - timedelta(days=1))
+    if lately.count() < POLICY.unknown_sender_answers_a_day:
+        mails.not_filed(to_address=mail.from_address, about=about, in_reply_to=mail.message_id, key=raw.digest, at=at)
 
 
 def hold(
@@ -152,7 +173,8 @@ def hold(
 def attach_held(*, held_id: int, incident_id: int, user: User, at: datetime) -> Message:
     """Adds a held mail to an incident, as a message of the incident's contact: a technician says so (D26).
 
-    Where the sender is another contact of the same customer, it is that contact's message. An automatic mail
+    Where the sender is another contact of the same customer, it is that contact's message. It counts from when
+    our gateway took it: a re-opening asked for in time stays in time (D16). An automatic mail
     stays one, and does nothing (D28). Raises TextMissing, AlreadySettled.
     """
     held = HeldMail.objects.select_for_update(of=("self",)).select_related("raw_mail").get(pk=held_id)
@@ -164,7 +186,11 @@ def attach_held(*, held_id: int, incident_id: int, user: User, at: datetime) -> 
     contact = _who(incident_id, senders)
     if mail.automatic:
         message = keep_automatic(
-            incident_id=incident_id, text=mail.text, contact=contact, at=at, raw_mail=held.raw_mail
+            incident_id=incident_id,
+            text=mail.text,
+            contact=contact,
+            at=held.raw_mail.received_at,
+            raw_mail=held.raw_mail,
         )
     else:
         message = customer_message(
@@ -172,7 +198,7 @@ def attach_held(*, held_id: int, incident_id: int, user: User, at: datetime) -> 
             contact=contact or incident.contact,
             text=mail.text[: POLICY.text_max],
             via=Via.MAIL,
-            at=at,
+            at=held.raw_mail.received_at,
             key=f"raw:{held.raw_mail_id}",
             raw_mail=held.raw_mail,
         ).message
@@ -194,7 +220,7 @@ def _settle(held: HeldMail, *, user: User, at: datetime, attached_to: Incident |
 
 
 def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidence:
-    token = _token(raw, mail)
+    tokens = _tokens(raw, mail)
     referenced = frozenset(
         IncidentMail.objects.filter(mail__message_id__in=[*mail.in_reply_to, *mail.references]).values_list(
             "incident_id", flat=True
@@ -206,7 +232,7 @@ def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidenc
     )
     subject = _by_number(numbers_in(mail.subject))
     body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
-    named = {*referenced, *subject, *body, *([token.incident_id] if token else [])}
+    named = {*referenced, *subject, *body, *tokens}
     allowed = {
         incident
         for contact in senders
@@ -217,8 +243,7 @@ def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidenc
         from_staff=staff_has_email(mail.from_address),
         contact_ids=frozenset(contact.pk for contact in senders),
         allowed=frozenset(allowed),
-        token=token.incident_id if token else None,
-        token_contact=token.contact_id if token else None,
+        tokens=tokens,
         referenced=referenced,
         in_subject=subject,
         in_body=body,
@@ -230,13 +255,11 @@ def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidenc
     )
 
 
-def _token(raw: RawMail, mail: ParsedMail) -> ReplyToken | None:
-    """The signed reply address among those that the mail was sent to, the envelope's first (D26)."""
-    for address in (*raw.rcpt_to, *mail.delivered_to, *mail.to, *mail.cc):
-        token = read_reply_address(address)
-        if token is not None:
-            return token
-    return None
+def _tokens(raw: RawMail, mail: ParsedMail) -> frozenset[int]:
+    """The incidents of the signed reply addresses that the mail was sent to (D26)."""
+    addresses = (*raw.rcpt_to, *mail.delivered_to, *mail.to, *mail.cc)
+    found = (read_reply_address(address) for address in dict.fromkeys(addresses))
+    return frozenset(token.incident_id for token in found if token is not None)
 
 
 def _by_number(numbers: tuple[str, ...]) -> frozenset[int]:

@@ -18,12 +18,14 @@ from points.queries import balance, charge_parts
 from sla.models import ResponseClock
 from sla.queries import explain_clock
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.mail.outgoing import NotAnAddress, queue_mail
+from supportdesk.mail.outgoing import NotAnAddress, can_be_mailed, queue_mail
 from supportdesk.mail.render import render_mail
 from supportdesk.mail.tokens import reply_address
 from supportdesk.people.models import Contact
+from supportdesk.places import zone_info
 
 THREAD_IDS = 8
+NOT_FILED = "not_filed"
 
 
 def opened(incident: Incident, *, charge: Charge, clock: ResponseClock, text: str, at: datetime) -> OutgoingMail | None:
@@ -88,13 +90,14 @@ def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) ->
         incident,
         to=contact,
         at=at,
-        key=f"too-late:{incident.pk}:{at.isoformat()}",
+        # Once a day: two machines that answer each other end here.
+        key=f"too-late:{incident.pk}:{contact.pk}:{at.astimezone(zone_info(incident.customer.zone)):%Y-%m-%d}",
         reopen_until=_reopen_until(incident),
     )
 
 
-def not_filed(*, to_address: str, in_reply_to: str, at: datetime) -> OutgoingMail | None:
-    """Says that a mail was taken and that a person looks at it, once a day to an address (D27).
+def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: datetime) -> OutgoingMail | None:
+    """Says that a mail was taken and that a person looks at it (D27); the caller keeps to one a day.
 
     The same words whoever wrote: they tell neither who is a customer nor what a ticket number belongs to,
     and they repeat nothing of what was written.
@@ -108,8 +111,9 @@ def not_filed(*, to_address: str, in_reply_to: str, at: datetime) -> OutgoingMai
             text=rendered.text,
             html=rendered.html,
             at=at,
-            kind="not_filed",
-            key=f"not-filed:{at:%Y-%m-%d}:{to_address.lower()}"[:200],
+            kind=NOT_FILED,
+            key=f"not-filed:{key}",
+            about=about,
             in_reply_to=in_reply_to,
             references=(in_reply_to,),
         )
@@ -133,7 +137,7 @@ def _send(
     message: Message | None = None,
     **context: Any,
 ) -> OutgoingMail | None:
-    if not to.email:
+    if not to.email or to.removed_at is not None or not can_be_mailed(to.email):
         return None
     rendered = render_mail(
         f"incident_{name}",
@@ -180,5 +184,5 @@ def _thread(incident: Incident) -> list[str]:
 
 def _last_message_id(incident: Incident) -> str:
     """The Message-ID of the customer's latest mail, so that their program shows our answer below it."""
-    last = incident.messages.filter(raw_mail__isnull=False, kind="customer").select_related("raw_mail").last()
-    return last.raw_mail.message_id if last is not None and last.raw_mail is not None else ""
+    theirs = incident.messages.filter(raw_mail__isnull=False, kind="customer").order_by("at", "id")
+    return theirs.values_list("raw_mail__message_id", flat=True).last() or ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 
 from incidents.access import incidents_for, messages_for, timeline_for
 from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
@@ -16,6 +16,7 @@ from points.queries import Part, Quote, charge_parts, quote
 from sla.deadline import plan
 from sla.explain import Row, rows
 from sla.holidays import calendar_for
+from sla.models import Outcome
 from sla.queries import explain_clock
 from supportdesk.mail.quotes import Piece, fold
 from supportdesk.people.models import Customer
@@ -24,6 +25,9 @@ from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
 
 HISTORY_ROWS = 5
+HOME_ROWS = 100
+STORY_MESSAGES = 200
+WHOLE_MESSAGES = 5_000
 # Steps that a message says already.
 SAID_BY_MESSAGES = (TimelineCode.OPENED, TimelineCode.NOTED, TimelineCode.CUSTOMER_WROTE, TimelineCode.ANSWERED)
 
@@ -70,14 +74,25 @@ class Story:
     explained: tuple[Row, ...]
     spent: tuple[Part, ...]
     spent_points: int
+    is_cut: bool
 
 
-def story(scope: Scope, incident: Incident, *, at: datetime) -> Story:
-    """The conversation and the steps in order, the clock, and what it cost: what ``scope`` may see of it (D22)."""
-    told = [
-        Told(at=message.at, message=message, pieces=fold(message.text)) for message in messages_for(scope, incident)
-    ]
-    told += [Told(at=step.at, step=step) for step in timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)]
+def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False) -> Story:
+    """The conversation and the steps in order, the clock, and what it cost: what ``scope`` may see of it (D22).
+
+    Of a very long one the report and the latest messages, unless the ``whole`` is asked for.
+    """
+    limit = WHOLE_MESSAGES if whole else STORY_MESSAGES
+    messages = messages_for(scope, incident)
+    latest = list(messages.order_by("-at", "-pk")[: limit + 1])[::-1]
+    is_cut = len(latest) > limit
+    if is_cut:
+        latest = [*messages.order_by("at", "pk")[:1], *latest[2:]]
+    told = [Told(at=message.at, message=message, pieces=fold(message.text)) for message in latest]
+    steps = timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)
+    if is_cut:
+        steps = steps.filter(at__gte=latest[1].at)
+    told += [Told(at=step.at, step=step) for step in steps]
     link = incident.clocks.select_related("clock").get(current=True)
     charge = incident.charges.select_related("charge").get(current=True).charge
     return Story(
@@ -88,6 +103,7 @@ def story(scope: Scope, incident: Incident, *, at: datetime) -> Story:
         explained=explain_clock(link.clock),
         spent=tuple(charge_parts(charge_id=charge.pk)),
         spent_points=charge.points,
+        is_cut=is_cut and not whole,
     )
 
 
@@ -104,34 +120,24 @@ class Standing:
         return self.incident.status == Status.WAITING
 
 
-def standing(scope: Scope, *, at: datetime, limit: int = 100) -> list[Standing]:
+def standing(scope: Scope, *, at: datetime, limit: int = HOME_ROWS) -> list[Standing]:
     """A customer's unfinished incidents and re-openings asked for, the customer's turn first, then by deadline."""
-    found = with_clock(
-        (
-            incidents_for(scope).filter(status__in=UNFINISHED)
-            | incidents_for(scope).filter(reopen_asked_at__isnull=False)
-        )
-        .select_related("customer")
-        .order_by("-opened_at")
-    )[:limit]
-    lines = [
-        Standing(incident=incident, hand=hand_of(link, at=at), due_at=link.clock.due_at)
-        for incident in found
-        for link in current_links(incident)
+    turn = Case(When(incident__status=Status.WAITING, then=0), When(clock__outcome=Outcome.RUNNING, then=1), default=2)
+    links = _standing(scope).select_related("clock", "incident__customer").order_by(turn, "clock__due_at", "pk")
+    return [
+        Standing(incident=link.incident, hand=hand_of(link, at=at), due_at=link.clock.due_at) for link in links[:limit]
     ]
-    return sorted(lines, key=lambda line: (not line.their_turn, line.hand is None, line.due_at))
 
 
-def with_clock(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
-    """The same incidents, each with its current clock at hand."""
-    links = IncidentClock.objects.filter(current=True).select_related("clock")
-    return incidents.prefetch_related(Prefetch("clocks", queryset=links, to_attr="current_links"))
+def turns(scope: Scope) -> tuple[int, int]:
+    """How many of them wait for the customer, and how many are with us."""
+    found = _standing(scope).aggregate(all=Count("pk"), theirs=Count("pk", filter=Q(incident__status=Status.WAITING)))
+    return found["theirs"], found["all"] - found["theirs"]
 
 
-def current_links(incident: Incident) -> Iterable[IncidentClock]:
-    """The current clock that ``with_clock`` fetched."""
-    links: list[IncidentClock] = getattr(incident, "current_links", [])
-    return links
+def _standing(scope: Scope) -> QuerySet[IncidentClock]:
+    mine = incidents_for(scope).filter(Q(status__in=UNFINISHED) | Q(reopen_asked_at__isnull=False))
+    return IncidentClock.objects.filter(current=True, incident__in=mine)
 
 
 def closed_lately(scope: Scope, *, limit: int = HISTORY_ROWS) -> QuerySet[Incident]:

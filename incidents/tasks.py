@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from incidents.announcing import announce_due
-from incidents.inbound import file_mail
+from incidents.inbound import file_mail, hold_given_up
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
 
@@ -15,6 +15,7 @@ BATCH = 100
 @shared_task(name="incidents.file_mail")
 def file_mails() -> int:
     """Files every stored mail that waits, and gives how many were filed (D29)."""
+    hold_given_up(at=clock.now())
     waiting = unhandled(at=clock.now(), limit=BATCH)
     return sum(1 for raw_id in waiting if file_mail(raw_id=raw_id, at=clock.now()))
 

@@ -35,6 +35,22 @@ def production_is_set_up(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             Error("MAIL_DOMAIN is not set.", hint="Set it to the domain that customers answer to.", id="desk.E011")
         )
+    if not settings.BASE_URL.startswith("https://"):
+        found.append(
+            Error(
+                "BASE_URL is not https.",
+                hint="Sign-in codes and sessions must not travel in the clear.",
+                id="desk.E012",
+            )
+        )
+    if settings.MAIL_AUTHSERV_ID == settings.MAIL_DOMAIN:
+        found.append(
+            Warning(
+                "MAIL_AUTHSERV_ID is not set: your mail server's DMARC verdict counts only if it signs as MAIL_DOMAIN.",
+                hint="Set it to the name that your mail server writes into Authentication-Results.",
+                id="desk.W011",
+            )
+        )
     if not settings.REDIS_URL:
         found.append(
             Warning(

@@ -35,7 +35,13 @@ elif "DATABASE_URL" not in env:
 else:
     raise ImproperlyConfigured("SECRET_KEY is not set. Give the desk a long random text of its own.")
 
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+
 # One base address makes every link in a mail: the Host header of a request never does.
+REAL = "DATABASE_URL" in env and not DEMO
+for _name in ("BASE_URL", "MAIL_DOMAIN", "MAIL_HOST") if REAL else ():
+    if _name not in env:
+        raise ImproperlyConfigured(f"{_name} is not set. A desk with its own database needs it: docs/operations.md.")
 BASE_URL: str = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
 if not BASE_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured(f"BASE_URL must begin with http:// or https://, not {BASE_URL!r}.")
@@ -146,10 +152,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DESK_HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "deliver-mail": {"task": "mail.deliver", "schedule": 5},
-    "file-mail": {"task": "incidents.file_mail", "schedule": 5},
-    "announce-clocks": {"task": "incidents.announce_clocks", "schedule": 20},
-    "expire-points": {"task": "points.write_expiries", "schedule": 600},
+    name: {"task": task, "schedule": seconds, "options": {"expires": 2 * seconds}}  # no heap while no worker runs
+    for name, task, seconds in (
+        ("deliver-mail", "mail.deliver", 5),
+        ("file-mail", "incidents.file_mail", 5),
+        ("announce-clocks", "incidents.announce_clocks", 20),
+        ("expire-points", "points.write_expiries", 600),
+    )
 }
 
 # Mail out goes to MAIL_HOST; mail in comes to the gateway, or to whatever feeds it.
@@ -239,9 +248,12 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
-SECURE_HSTS_PRELOAD = SECURE
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+# Pins every other host below the desk's, too: only its owner can know whether all of them speak TLS.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE and env.bool("HSTS_SUBDOMAINS", default=False)
+BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Whose address the rate limits go by: behind a proxy that of X-Forwarded-For which the proxy wrote itself.
+ALLAUTH_TRUSTED_PROXY_COUNT: int = env.int("PROXY_COUNT", default=1 if BEHIND_PROXY else 0)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"

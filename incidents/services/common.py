@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from incidents.models import Incident, Message, TimelineCode, TimelineEntry
+from incidents.models import Incident, Message, MessageKind, TimelineCode, TimelineEntry
 from incidents.statuses import Act, allows
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
@@ -52,10 +52,10 @@ def checked(text: str) -> str:
     return text
 
 
-def message_before(key: str, *, incident_id: int, text: str) -> Message | None:
+def message_before(key: str, *, incident_id: int, text: str, kind: MessageKind) -> Message | None:
     """The message that this key made before; KeyReused where it was another one."""
     message = Message.objects.filter(key=key).first()
-    if message is not None and (message.incident_id, message.text) != (incident_id, text):
+    if message is not None and (message.incident_id, message.text, message.kind) != (incident_id, text, kind):
         raise KeyReused
     return message
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import transaction
 
 from incidents import mails
 from incidents.models import Incident, Message, MessageKind, TimelineCode, Via
-from incidents.services.common import Refused, checked, lock_incident, message_before, must_allow, note_step
+from incidents.services.common import KeyReused, Refused, checked, lock_incident, message_before, must_allow, note_step
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
 from sla.services import answer_clock
@@ -44,7 +44,7 @@ def customer_message(
     text = checked(text)
     incident = lock_incident(incident_id)
     must_allow(incident, Act.CUSTOMER_MESSAGE)
-    before = message_before(key, incident_id=incident_id, text=text)
+    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.CUSTOMER)
     if before is not None:
         return Added(message=before, outcome=_outcome_before(incident, before))
     message = Message.objects.create(
@@ -59,7 +59,7 @@ def customer_message(
     )
     note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, data={"message": message.pk})
     outcome = _effect_of_customer(incident, contact=contact, at=at)
-    incident.last_at = at
+    incident.last_at = max(incident.last_at, at)
     incident.save()
     return Added(message=message, outcome=outcome)
 
@@ -81,7 +81,8 @@ def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -
             mails.reopening_too_late(incident, contact=contact, at=at)
             return "too_late"
         if incident.reopen_asked_at is None:
-            incident.reopen_asked_at = at
+            # A mail that crossed the closure asks from the closure on, not from before it.
+            incident.reopen_asked_at = max(at, incident.closed_at or at)
             note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
         return "request"
     if not incident.is_finished:
@@ -102,17 +103,24 @@ def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, 
     text = checked(text)
     status = after_answer(then=then)
     incident = lock_incident(incident_id)
-    before = message_before(key, incident_id=incident_id, text=text)
+    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.ANSWER)
     if before is not None:
+        step = incident.timeline.get(code=TimelineCode.ANSWERED, data__message=before.pk)
+        if step.data["then"] != status:
+            raise KeyReused
         return before
     must_allow(incident, Act.ANSWER)
     message = Message.objects.create(
         incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=text, at=at, key=key
     )
-    link = incident.clocks.get(current=True)
+    link = incident.clocks.select_related("clock").get(current=True)
+    # A re-opening may have been decided between the click and the lock: its clock is the one that is answered.
+    at = max(at, link.clock.started_at)
     first = link.clock.answered_at is None
     clock = answer_clock(clock_id=link.clock_id, at=at)
-    data = {"message": message.pk, "clock": clock.pk} | ({"outcome": clock.outcome} if first else {})
+    data: dict[str, Any] = {"message": message.pk, "clock": clock.pk, "then": status.value}
+    if first:
+        data["outcome"] = clock.outcome
     note_step(incident, TimelineCode.ANSWERED, at=at, user=user, data=data)
     if incident.owner is None:
         incident.owner = user
@@ -151,7 +159,7 @@ def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> 
     """Keeps an internal note: it never leaves the desk and is no response (D11, D22)."""
     text = checked(text)
     incident = lock_incident(incident_id)
-    before = message_before(key, incident_id=incident_id, text=text)
+    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.NOTE)
     if before is not None:
         return before
     must_allow(incident, Act.NOTE)

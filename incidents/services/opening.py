@@ -22,7 +22,7 @@ from incidents.models import (
     Via,
 )
 from incidents.numbers import number_of
-from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, note_step
+from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, checked, note_step
 from points.services import NotEnoughPoints, charge
 from sla.services import start_clock
 from supportdesk.people.models import Contact, Edition
@@ -44,7 +44,10 @@ class DraftGone(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What somebody reports: one problem (R9)."""
+    """What somebody reports: one problem (R9). Subject and text are kept as they are stored, without odd white space.
+
+    Raises TextMissing, TextTooLong.
+    """
 
     contact: Contact
     channel: str
@@ -54,10 +57,12 @@ class Report:
     text: str
 
     def __post_init__(self) -> None:
-        if not self.subject.strip() or not self.text.strip():
+        object.__setattr__(self, "text", checked(self.text))
+        object.__setattr__(self, "subject", " ".join(self.subject.split()))
+        if not self.subject:
             raise TextMissing
-        if len(self.text) > POLICY.text_max or len(self.subject) > POLICY.subject_max:
-            raise TextTooLong(length=len(self.text))
+        if len(self.subject) > POLICY.subject_max:
+            raise TextTooLong(length=len(self.subject))
 
 
 @transaction.atomic
@@ -98,7 +103,7 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         channel=report.channel,
         kind=report.kind,
         release=release,
-        subject=report.subject.strip(),
+        subject=report.subject,
         opened_at=at,
         last_at=at,
     )
@@ -110,7 +115,7 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         kind=MessageKind.CUSTOMER,
         via=Via.FORM,
         contact=report.contact,
-        text=report.text.strip(),
+        text=report.text,
         at=at,
         key=f"open:{key}",
     )
@@ -121,7 +126,7 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         contact=report.contact,
         data={"points": paid.points, "charge": paid.pk, "clock": clock.pk, "due": clock.due_at.isoformat()},
     )
-    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text.strip(), at=at)
+    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text, at=at)
     if mail is not None:
         note_step(incident, TimelineCode.NUMBER_MAILED, at=at, data={"mail": mail.pk})
     return incident
@@ -155,8 +160,8 @@ def keep_draft(*, report: Report, at: datetime, key: str) -> Draft:
             "channel": report.channel,
             "kind": report.kind,
             "release_id": report.release_id,
-            "subject": report.subject.strip(),
-            "text": report.text.strip(),
+            "subject": report.subject,
+            "text": report.text,
             "created_at": at,
             "kept_until": _kept_until(at, customer.zone),
         },
@@ -193,9 +198,10 @@ def open_draft(*, draft_id: int, at: datetime) -> Incident:
 
 
 @transaction.atomic
-def discard_draft(*, draft_id: int, at: datetime) -> None:
-    """Puts a draft away; a draft that was opened stays opened."""
-    Draft.objects.filter(pk=draft_id, incident=None, discarded_at=None).update(discarded_at=at)
+def discard_draft(*, draft_id: int, at: datetime) -> bool:
+    """Puts a draft away, and says whether it did: a draft that was opened meanwhile stays opened."""
+    lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
+    return bool(Draft.objects.filter(pk=draft_id, incident=None, discarded_at=None).update(discarded_at=at))
 
 
 def _is_same(before: Incident | Draft, report: Report, *, text: str) -> bool:
@@ -205,8 +211,8 @@ def _is_same(before: Incident | Draft, report: Report, *, text: str) -> bool:
         report.channel,
         report.kind,
         report.release_id,
-        report.subject.strip(),
-        report.text.strip(),
+        report.subject,
+        report.text,
     )
 
 

@@ -45,7 +45,7 @@ def refuse(*, incident_id: int, reason: str, user: User, at: datetime, key: str)
     """
     reason = checked(reason)
     incident = lock_incident(incident_id)
-    if message_before(key, incident_id=incident_id, text=reason) is not None:
+    if message_before(key, incident_id=incident_id, text=reason, kind=MessageKind.ANSWER) is not None:
         return incident
     _must_be_asked(incident)
     message = Message.objects.create(

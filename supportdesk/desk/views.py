@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from incidents import access, queries
 from incidents import queue as queues
-from incidents.forms import AnswerForm, NoteForm, ReasonForm
+from incidents.forms import AnswerForm, NoteForm, ReasonForm, renew_key
 from incidents.models import Incident
 from incidents.numbers import grouped, is_number, typed
 from incidents.services import conversation, ownership, reopening
@@ -209,7 +209,7 @@ def _try(act: Any) -> str | None:
     except NotAllowed as refusal:
         return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
     except KeyReused:
-        return _("This form was sent before with another text. Reload the page and send it again.")
+        return _("This form was sent before with other content. Nothing was lost: send it again to send it anew.")
     except Refused as refusal:
         return str(refusal)
     return None
@@ -234,10 +234,12 @@ def _page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpRes
     previous, following = queues.neighbours(groups, found.number)
     history, history_count = queries.history(request.scope, found)
     status = 422 if any(form.errors for form in given.values()) else 200
+    for form in given.values():
+        renew_key(form)
     context = {
         "counts": counts,
         "incident": found,
-        "story": queries.story(request.scope, found, at=request.at),
+        "story": queries.story(request.scope, found, at=request.at, whole="all" in request.GET),
         "balance": balance(customer_id=found.customer_id, at=request.at),
         "history": history,
         "history_count": history_count,

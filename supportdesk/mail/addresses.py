@@ -59,7 +59,10 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
             quoted = not quoted
         elif letter == "<" and into is words:
             # A second one, or quotes inside, cannot be an address and will be seen as such.
-            angle = [*angle, letter] if angle is not None else []
+            if angle is None:
+                angle = []
+            else:
+                angle.append(letter)
             into = angle
         elif letter == ">" and into is not words:
             into = words

@@ -58,6 +58,15 @@ def _address(text: str) -> str:
     return address
 
 
+def can_be_mailed(address: str) -> bool:
+    """True where the outbox takes mail to ``address``."""
+    try:
+        _address(address)
+    except NotAnAddress:
+        return False
+    return True
+
+
 def queue_mail(
     *,
     to_address: str,

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from inscriptis import get_text
-
 from supportdesk.mail.addresses import Mailbox, mailboxes
+from supportdesk.mail.html_text import text_of_html
 from supportdesk.mail.mime import Headers, Mime, Part, decode_text, decode_words, parse_headers, take_apart
 from supportdesk.mail.texts import message_ids, one_line, storable
 
 SUBJECT_MAX = 400
 ADDRESSES_MAX = 200
 IDS_MAX = 50
-HTML_CHARS_MAX = 1_000_000
 REPORT_FIELDS_MAX = 100
 
 # With one of these the mail may say more, or something else, than was read.
@@ -243,12 +241,9 @@ def _attachment(part: Part) -> Attachment:
 
 
 def _text_of_html(html: str, problems: set[str]) -> str:
-    """HTML as text, laid out; where it is too much for that, without its tags."""
-    if len(html) <= HTML_CHARS_MAX:
-        try:
-            return storable(get_text(html))
-        except Exception:  # lxml and inscriptis refuse in many ways
-            problems.add("odd_html")
-    else:
-        problems.add("long_html")
-    return _TAG.sub(" ", html)
+    """HTML as text; where its tags cannot be read, without them."""
+    try:
+        return storable(text_of_html(html))
+    except Exception:  # the standard's parser refuses some marked sections
+        problems.add("odd_html")
+        return _TAG.sub(" ", html)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 from supportdesk.people.models import Contact, Customer, User
 from supportdesk.people.scope import Scope
@@ -31,9 +32,12 @@ def technicians_for(scope: Scope) -> QuerySet[User]:
 
 def contacts_by_email(address: str) -> QuerySet[Contact]:
     """Present contacts with that e-mail address, of whatever customer: a sender of mail (D26)."""
-    return Contact.objects.filter(email__iexact=address.strip(), removed_at=None).select_related("customer")
+    low = address.strip().lower()
+    present = Contact.objects.filter(removed_at=None).exclude(email="")
+    return present.alias(low=Lower("email")).filter(low=low).select_related("customer")
 
 
 def staff_has_email(address: str) -> bool:
     """True where a member of staff signs in with that address: staff answer on the desk, not by mail (D26)."""
-    return User.objects.filter(Q(is_technician=True) | Q(is_staff=True), email__iexact=address.strip()).exists()
+    staff = User.objects.filter(Q(is_technician=True) | Q(is_staff=True))
+    return staff.alias(low=Lower("email")).filter(low=address.strip().lower()).exists()

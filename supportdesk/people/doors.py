@@ -39,6 +39,14 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
+def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    """The sign-in page; a part of a page that asks for itself makes the whole page go there."""
+    response = redirect_to_login(request.get_full_path())
+    if request.headers.get("HX-Request") != "true":
+        return response
+    return HttpResponse(status=204, headers={"HX-Redirect": response.url})
+
+
 def door(who: Who) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Lets ``who`` through: a stranger signs in first, anybody else gets 404, as if nothing were there."""
 
@@ -47,7 +55,7 @@ def door(who: Who) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., 
         def guarded(request: DeskRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             request.scope = scope_of(request.user)
             if who != "anyone" and request.scope.user_id is None:
-                return redirect_to_login(request.get_full_path())
+                return _to_sign_in(request)
             if (who == "contact" and not request.scope.memberships) or (who == "technician" and not request.scope.desk):
                 raise Http404
             if who == "contact":

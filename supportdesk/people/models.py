@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
+from supportdesk.mail.outgoing import can_be_mailed
 from supportdesk.people.phones import e164
 from supportdesk.people.placing import place_errors
 from supportdesk.places import Place, city_of, is_zone
@@ -211,6 +212,8 @@ class Contact(models.Model):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.strip().lower()
+        if self.email and not can_be_mailed(self.email):
+            raise ValidationError({"email": _("No mail can be sent to this address. Check it, or leave it empty.")})
         # The constraint is not asked by forms that leave its condition out, as the admin's does.
         if self.email and self.customer_id and self.removed_at is None:
             others = Contact.objects.filter(customer=self.customer_id, email__iexact=self.email, removed_at=None)

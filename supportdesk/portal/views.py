@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from incidents import access, queries
-from incidents.forms import MessageForm, ReportForm
+from incidents.forms import MessageForm, ReportForm, renew_key
 from incidents.models import Channel, Draft, Incident, Via
 from incidents.numbers import is_number
 from incidents.services import opening
@@ -37,7 +37,7 @@ def home(request: DeskRequest) -> HttpResponse:
     if not request.scope.memberships:
         return render(request, "portal/landing.html", {"place": "home"})
     lines = queries.standing(request.scope, at=request.at)
-    yours = sum(1 for line in lines if line.their_turn)
+    yours, ours = queries.turns(request.scope)
     drafts = [
         {
             "pk": draft.pk,
@@ -52,7 +52,8 @@ def home(request: DeskRequest) -> HttpResponse:
         "place": "home",
         "lines": lines,
         "yours": yours,
-        "ours": len(lines) - yours,
+        "ours": ours,
+        "more": max(0, yours + ours - len(lines)),
         "next": queries.soonest(lines),
         "drafts": drafts,
         "closed": queries.closed_lately(request.scope),
@@ -74,7 +75,7 @@ def report(request: DeskRequest) -> HttpResponse:
             if response is not None:
                 return response
         if "key" in form.errors:
-            _renew_key(request, form)
+            renew_key(form)
     else:
         form = ReportForm(contacts=contacts, at=request.at, initial={"key": uuid4().hex})
     hints = [
@@ -112,20 +113,13 @@ def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
         return None
     except KeyReused:
         # The page was sent before with another text, perhaps from the browser's history.
-        _renew_key(request, form)
+        renew_key(form)
         form.add_error(None, _("This form was sent before with another text. Send it again to make a second report."))
         return None
     if isinstance(made, Draft):
         return redirect("portal:draft", made.pk)
     request.session["fresh"] = made.number
     return redirect("portal:incident", made.number)
-
-
-def _renew_key(request: DeskRequest, form: ReportForm) -> None:
-    """Shows the form with all that was typed, and a key with which it can be sent."""
-    data = request.POST.copy()
-    data["key"] = uuid4().hex
-    form.data = data
 
 
 @door("contact")
@@ -167,7 +161,8 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
             key=form.cleaned_data["key"],
         )
     except KeyReused:
-        form.add_error("text", _("This was sent before with another text. Reload the page and send it again."))
+        renew_key(form)
+        form.add_error("text", _("This was sent before with another text. Nothing was lost: send it again to add it."))
         return _incident_page(request, found, form, status=422)
     words_of = {
         "added": _("Your message is with us."),
@@ -187,7 +182,7 @@ def _incident_page(
     context = {
         "place": "home",
         "incident": found,
-        "story": queries.story(request.scope, found, at=request.at),
+        "story": queries.story(request.scope, found, at=request.at, whole="all" in request.GET),
         "form": form,
         "fresh": fresh,
         "window_over": over,
@@ -241,7 +236,12 @@ def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
 @require_POST
 def discard_draft(request: DeskRequest, pk: int) -> HttpResponse:
     """Puts a draft away."""
-    opening.discard_draft(draft_id=_draft(request, pk).pk, at=request.at)
+    found = _draft(request, pk)
+    if not opening.discard_draft(draft_id=found.pk, at=request.at):
+        messages.warning(
+            request, _("The draft is not there any more: it was opened, or discarded before."), extra_tags="soon"
+        )
+        return redirect("portal:home")
     messages.success(request, _("The draft is discarded."))
     return redirect("portal:home")
 

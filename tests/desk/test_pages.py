@@ -82,7 +82,7 @@ def test_an_answer_by_the_page(cast: Cast, incident: Incident, desk: Client):
     assert "on its way to olive@acme.example" in told(desk.get(there(incident)))
     answer = desk.post(there(incident, "answer/"), form | {"answer-text": "Try that."})
     assert answer.status_code == 422
-    assert "This form was sent before with another text." in told(answer)
+    assert "This form was sent before with other content." in told(answer)
     assert "Try that." in answer.content.decode()
 
 
