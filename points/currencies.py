@@ -206,3 +206,14 @@ def to_minor(amount: Decimal, currency: str) -> int:
     if minor.denominator != 1:
         raise BadAmount("amount", f"{currency} has {decimals} decimals, not more: {amount} cannot be paid.")
     return minor.numerator
+
+
+def readable(minor: int, currency: str) -> str:
+    """An amount as it is said, with all of its decimals. Raises BadAmount for a currency that there is not.
+
+    >>> readable(24510, "EUR"), readable(500, "JPY")
+    ('EUR 245.10', 'JPY 500')
+    """
+    decimals = exponent(currency)
+    whole, part = divmod(minor, 10**decimals)
+    return f"{currency} {whole}.{part:0{decimals}d}" if decimals else f"{currency} {whole}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet, Sum
+from django.db.models import BigIntegerField, CharField, F, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
 
-from points.models import Cause, Entry, Lot
+from points.models import Cause, Charge, Entry, Lot, PurchaseKind
 from points.spending import LotState, plan_spending
+
+CHUNK = 2_000  # rows that are fetched at once where all are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,21 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Why a balance changed, with all that can be said of it: the lot, how it came, and the charge."""
+
+    cause: Cause
+    kind: PurchaseKind
+    lot_points: int
+    lot_bought_at: datetime
+    reason: str
+    amount_minor: int
+    currency: str
+    reference: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line of the statement: an entry, or an expiry that counts already and is not written yet."""
 
@@ -44,6 +62,32 @@ class Line:
     lot: Lot
     reference: str
     balance: int
+    channel: str = ""
+
+    @property
+    def story(self) -> Story:
+        purchase, origin = self.lot.purchase, self.lot.from_charge
+        return Story(
+            cause=self.cause,
+            kind=PurchaseKind(purchase.kind),
+            lot_points=self.lot.points,
+            lot_bought_at=self.lot.bought_at,
+            reason=purchase.reason,
+            amount_minor=purchase.amount_minor,
+            currency=purchase.currency,
+            reference=origin.reference if origin and self.cause == Cause.CREDIT else self.reference,
+            channel=self.channel,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainLine:
+    """A line of the whole statement, without its rows."""
+
+    at: datetime
+    points: int
+    balance: int
+    story: Story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,32 +150,97 @@ def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) 
     start = (page - 1) * size
     # One row before the page and one after it say where it begins and ends.
     first = max(0, start - 1)
-    rows = list(entries.select_related("lot", "charge")[first : start + size + 1])
+    rows = list(entries.select_related("lot__purchase", "lot__from_charge", "charge")[first : start + size + 1])
     above = rows.pop(0).at if start and rows else None
     shown, more = rows[:size], len(rows) > size
     if start and not shown:
         return Statement(lines=(), more=False)
     left = Lot.objects.filter(customer_id=customer_id, remaining__gt=0)
-    unwritten = list(left.filter(expires_at__lte=at))
+    unwritten = list(left.filter(expires_at__lte=at).select_related("purchase", "from_charge"))
     running = left.aggregate(total=Sum("remaining"))["total"] or 0
     running -= sum(lot.remaining for lot in unwritten if above is None or lot.expires_at <= above)
     if start:
         running -= entries.values("points")[:start].aggregate(total=Sum("points"))["total"] or 0
 
-    here = [
-        (lot.expires_at, 0, Cause.EXPIRY, -lot.remaining, lot, "")
+    here: list[tuple[datetime, int, Cause, int, Lot, Charge | None]] = [
+        (lot.expires_at, 0, Cause.EXPIRY, -lot.remaining, lot, None)
         for lot in unwritten
         if (above is None or lot.expires_at <= above) and (not more or lot.expires_at > shown[-1].at)
     ]
-    here += [
-        (row.at, row.pk, Cause(row.cause), row.points, row.lot, row.charge.reference if row.charge else "")
-        for row in shown
-    ]
+    here += [(row.at, row.pk, Cause(row.cause), row.points, row.lot, row.charge) for row in shown]
     lines = []
     # Of lines with one instant an unwritten expiry is the older one, and goes to the page of what follows.
-    for counts_at, _pk, cause, points, lot, reference in sorted(
+    for counts_at, _pk, cause, points, lot, charge in sorted(
         here, key=lambda line: (line[0], line[1], line[4].pk), reverse=True
     ):
-        lines.append(Line(at=counts_at, cause=cause, points=points, lot=lot, reference=reference, balance=running))
+        lines.append(
+            Line(
+                at=counts_at,
+                cause=cause,
+                points=points,
+                lot=lot,
+                reference=charge.reference if charge else "",
+                balance=running,
+                channel=charge.channel if charge else "",
+            )
+        )
         running -= points
     return Statement(lines=tuple(lines), more=more)
+
+
+def every_line(*, customer_id: int, at: datetime) -> Iterator[PlainLine]:
+    """The whole statement, oldest first, in constant memory (D6).
+
+    One statement of SQL, so that an expiry stands in it once even where a job writes it meanwhile (D1).
+    """
+    of_lot = (
+        *("lot__purchase__kind", "lot__points", "lot__bought_at", "lot__purchase__reason"),
+        *("lot__purchase__amount_minor", "lot__purchase__currency"),
+    )
+    nothing = Value("", output_field=CharField())
+    entries = (
+        Entry.objects.filter(customer_id=customer_id)
+        .annotate(
+            ticket=Coalesce(F("charge__reference"), F("lot__from_charge__reference"), nothing),
+            by=Coalesce(F("charge__channel"), nothing),
+        )
+        .values_list("at", "pk", "lot_id", "cause", "points", *of_lot, "ticket", "by")
+    )
+    expired = (
+        Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__lte=at)
+        .annotate(
+            zero=Value(0, output_field=BigIntegerField()),
+            why=Value(Cause.EXPIRY.value, output_field=CharField()),
+            gone=-F("remaining"),
+            ticket=nothing,
+            by=nothing,
+        )
+        .values_list(
+            *("expires_at", "zero", "pk", "why", "gone"),
+            *(name.removeprefix("lot__") for name in of_lot),
+            *("ticket", "by"),
+        )
+    )
+    # By instant, then by number, an expiry without one first: as pages of the statement have it.
+    rows = entries.order_by().union(expired.order_by(), all=True).order_by("at", "pk", "lot_id")
+    running = 0
+    for when, _pk, _lot, cause, points, kind, size, bought, reason, amount, currency, ticket, by in rows.iterator(
+        chunk_size=CHUNK
+    ):
+        running += points
+        yield PlainLine(
+            at=when,
+            points=points,
+            balance=running,
+            story=Story(
+                cause=Cause(cause),
+                kind=PurchaseKind(kind),
+                lot_points=size,
+                lot_bought_at=bought,
+                reason=reason,
+                amount_minor=amount,
+                currency=currency,
+                reference=ticket if cause in (Cause.CHARGE, Cause.CREDIT, Cause.REFUND) else "",
+                channel=by,
+            ),
+        )

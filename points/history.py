@@ -1,0 +1,207 @@
+"""An account in time, for its page: the same few queries and a bounded answer however long the history (D1, D6).
+
+What happened in a day is added up by the database; nothing here reads entries one by one. Lots that are
+past their instant count as expired whether a job has written it or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    Func,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+
+from points.models import OPENING, Cause, Entry, Lot
+from points.queries import lots_on_hand
+from points.timeline import Change, Scale, scale_of, year_began
+
+LOTS_SHOWN = 12
+TO_COME = "to come"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A lot from its first instant to its last: what is left, or how it ended and of how many points."""
+
+    lot: Lot
+    began: datetime
+    ended: datetime
+    state: Literal["left", "expired", "spent"]
+    points: int
+
+    @property
+    def left(self) -> int:
+        return self.points if self.state == "left" else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Year:
+    """The twelve months that end today: ``at_hand`` at their start or bought since, and what became of points."""
+
+    at_hand: int
+    used: int
+    credited: int
+    expired: int
+    last_expired_at: datetime | None
+    taken: int  # refunded to a card, or written off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """``changes`` since the scale begins, a day each; ``falls`` still to come; ``lives`` in the order of their ends."""
+
+    scale: Scale
+    on_hand: int
+    next_points: int
+    next_ends: datetime | None
+    changes: tuple[Change, ...]
+    falls: tuple[Change, ...]
+    year: Year
+    lives: tuple[Life, ...]
+    later_lots: int  # on hand, but not among the lives: they expire later
+    older_lots: int  # ended, and not among the lives
+
+    @property
+    def ever(self) -> bool:
+        """Whether there were points at any time."""
+        return bool(self.lives or self.later_lots or self.older_lots)
+
+
+def history(*, customer_id: int, zone: str, at: datetime) -> History:
+    """All that the page of points draws and says, beside the statement."""
+    lots = Lot.objects.filter(customer_id=customer_id)
+    on_hand = Q(remaining__gt=0, expires_at__gt=at)
+    totals = lots.aggregate(
+        points=Sum("remaining", filter=on_hand, default=0),
+        lots=Count("pk", filter=on_hand),
+        latest=Max("expires_at", filter=on_hand),
+        ever=Count("pk"),
+    )
+    scale = scale_of(at=at, zone=zone, latest=totals["latest"])
+    since = year_began(at=at, zone=zone)
+    by_day = [*_entries_by_day(customer_id, scale, since), *_expiries_by_day(customer_id, scale, since, at)]
+    changes = [row for row in by_day if row["cause"] != TO_COME]
+    falls = [row for row in by_day if row["cause"] == TO_COME]
+    lives = _lives(lots, on_hand=on_hand, since=since)
+    shown = sum(1 for life in lives if life.state == "left")
+    coming = lots_on_hand(customer_id=customer_id, at=at).order_by("expires_at")
+    first = coming.values("expires_at").annotate(points=Sum("remaining")).first()
+    return History(
+        scale=scale,
+        on_hand=totals["points"],
+        next_points=first["points"] if first else 0,
+        next_ends=first["expires_at"] if first else None,
+        changes=_changes(changes),
+        falls=_changes(falls),
+        year=_year([row for row in changes if row["lately"]], on_hand=totals["points"]),
+        lives=lives,
+        later_lots=totals["lots"] - shown,
+        older_lots=totals["ever"] - totals["lots"] - (len(lives) - shown),
+    )
+
+
+def _day(column: str, scale: Scale) -> Func:
+    """Which local day of the scale an instant lies in.
+
+    The database is told when they begin: it may know other zones than the pinned ones.
+    """
+    begins = Value(list(scale.days), output_field=ArrayField(DateTimeField()))
+    return Func(F(column), begins, function="width_bucket", output_field=IntegerField())
+
+
+def _is(condition: Q) -> ExpressionWrapper[Any]:
+    return ExpressionWrapper(condition, output_field=BooleanField())
+
+
+def _entries_by_day(customer_id: int, scale: Scale, since: datetime) -> list[dict[str, Any]]:
+    entries = Entry.objects.filter(customer_id=customer_id, at__gte=scale.begins).order_by()
+    days = entries.annotate(day=_day("at", scale), lately=_is(Q(at__gte=since)))
+    rows = days.values("day", "lately", "cause").annotate(net=Sum("points"), last=Max("at"))
+    return [dict(row) for row in rows]
+
+
+def _expiries_by_day(customer_id: int, scale: Scale, since: datetime, at: datetime) -> list[dict[str, Any]]:
+    """What expired and is not written yet, and what is to come."""
+    lots = Lot.objects.filter(
+        customer_id=customer_id, remaining__gt=0, expires_at__gte=scale.begins, expires_at__lte=scale.ends
+    ).order_by()
+    days = lots.annotate(
+        day=_day("expires_at", scale), lately=_is(Q(expires_at__gte=since)), gone=_is(Q(expires_at__lte=at))
+    )
+    rows = days.values("day", "lately", "gone").annotate(net=-Sum("remaining"), last=Max("expires_at"))
+    return [row | {"cause": Cause.EXPIRY if row["gone"] else TO_COME} for row in rows]
+
+
+def _changes(rows: Iterable[dict[str, Any]]) -> tuple[Change, ...]:
+    """One change a day, at the last instant at which something changed in it."""
+    days: dict[int, Change] = {}
+    for row in rows:
+        before = days.get(row["day"])
+        days[row["day"]] = Change(
+            at=max(before.at, row["last"]) if before else row["last"],
+            points=row["net"] + (before.points if before else 0),
+        )
+    return tuple(days[day] for day in sorted(days) if days[day].points)
+
+
+def _year(rows: list[dict[str, Any]], *, on_hand: int) -> Year:
+    def net(*causes: str) -> int:
+        return sum(row["net"] for row in rows if row["cause"] in causes)
+
+    bought = net(Cause.PURCHASE)
+    return Year(
+        at_hand=on_hand - sum(row["net"] for row in rows) + bought,
+        used=-net(Cause.CHARGE),
+        credited=net(Cause.CREDIT),
+        expired=-net(Cause.EXPIRY),
+        last_expired_at=max((row["last"] for row in rows if row["cause"] == Cause.EXPIRY), default=None),
+        taken=-net(Cause.REFUND, Cause.WRITEOFF),
+    )
+
+
+def _lives(lots: Any, *, on_hand: Q, since: datetime) -> tuple[Life, ...]:
+    """Those on hand, first to expire first, and while there is room those that ended since, the latest first."""
+    its = Entry.objects.filter(lot=OuterRef("pk"))
+    found = (
+        lots.filter(expires_at__gte=since)
+        .annotate(
+            soonest=Case(When(on_hand, then=F("expires_at"))),
+            began=Coalesce(Subquery(its.filter(cause__in=OPENING).values("at")[:1]), F("bought_at")),
+            written=Subquery(its.filter(cause=Cause.EXPIRY).values("points")[:1]),
+            last_drawn=Case(When(remaining=0, then=Subquery(its.order_by("-at").values("at")[:1]))),
+        )
+        .select_related("purchase", "from_charge", "from_lot")
+        .order_by(F("soonest").asc(nulls_last=True), "-expires_at", "-bought_at", "-pk")
+    )
+    lives = [_life(lot) for lot in found[:LOTS_SHOWN]]
+    kept = [life for life in lives if life.state == "left" or life.ended >= since]
+    return tuple(sorted(kept, key=lambda life: (life.state == "left", life.ended, life.lot.pk)))
+
+
+def _life(lot: Any) -> Life:
+    if lot.soonest is not None:
+        return Life(lot=lot, began=lot.began, ended=lot.expires_at, state="left", points=lot.remaining)
+    expired = lot.remaining or -(lot.written or 0)
+    if expired:
+        return Life(lot=lot, began=lot.began, ended=lot.expires_at, state="expired", points=expired)
+    return Life(lot=lot, began=lot.began, ended=lot.last_drawn, state="spent", points=lot.points)
