@@ -51,6 +51,7 @@ class GrantForm(forms.ModelForm[Purchase]):
     reason = forms.CharField(
         label=_("Reason"),
         max_length=500,
+        help_text=_("The customer reads it in the statement."),
         widget=forms.Textarea(attrs={"rows": 2}),
         error_messages={"required": _("Say why: the reason stands in the ledger for ever.")},
     )

@@ -13,4 +13,5 @@ urlpatterns = [
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
     path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),
     path("points/", views.points, name="points"),
+    path("points/statement.csv", views.points_statement, name="points_statement"),
 ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -25,7 +25,8 @@ from supportdesk.people.access import contacts_for, customers_for
 from supportdesk.people.doors import DeskRequest, door
 from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
-from supportdesk.portal.accounts import accounts
+from supportdesk.portal.accounts import accounts, own_holders, sheets
+from supportdesk.portal.statement_file import statement_file
 
 
 @door("anyone")
@@ -249,7 +250,7 @@ def discard_draft(request: DeskRequest, pk: int) -> HttpResponse:
 @door("contact")
 @require_GET
 def points(request: DeskRequest) -> HttpResponse:
-    """Lots on hand and the statement; restricted contacts see none (D21)."""
+    """Points on hand, in time, and the statement; restricted contacts see none (D21)."""
     if not request.scope.full_customer_ids:
         raise Http404
     page = _page(request)
@@ -257,9 +258,24 @@ def points(request: DeskRequest) -> HttpResponse:
         "place": "points",
         "page": page,
         "next_page": page + 1,
-        "accounts": accounts(request.scope, at=request.at, page=page),
+        "newer_page": page - 1,
+        "sheets": sheets(request.scope, at=request.at, page=page),
     }
     return render(request, "portal/points.html", context)
+
+
+@door("contact")
+@require_GET
+def points_statement(request: DeskRequest) -> HttpResponseBase:
+    """The whole statement of one customer as a file; who has but one need not name it (D21, D22)."""
+    holders = own_holders(request.scope)
+    asked = request.GET.get("customer", "")
+    if not asked and len(holders) == 1:
+        return statement_file(holders[0], at=request.at)
+    found = next((customer for customer in holders if str(customer.pk) == asked), None)
+    if found is None:
+        raise Http404
+    return statement_file(found, at=request.at)
 
 
 def _page(request: DeskRequest) -> int:

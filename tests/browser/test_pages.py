@@ -21,6 +21,14 @@ def at(path: str) -> Callable[[Page, Furnished], None]:
     return go
 
 
+def opened(path: str, fold: str) -> Callable[[Page, Furnished], None]:
+    def go(page: Page, furnished: Furnished) -> None:
+        page.goto(path.format(furnished=furnished))
+        page.get_by_text(fold).click()
+
+    return go
+
+
 def sent_empty(path: str, button: str, **values: str) -> Callable[[Page, Furnished], None]:
     def go(page: Page, furnished: Furnished) -> None:
         page.goto(path.format(furnished=furnished))
@@ -49,6 +57,8 @@ PAGES: dict[str, tuple[str, Callable[[Page, Furnished], None]]] = {
     "incident with errors": (CUSTOMER, sent_empty("/incidents/{furnished.waiting}/", "Send message")),
     "incident, closed": (CUSTOMER, at("/incidents/{furnished.closed}/")),
     "points": (CUSTOMER, at("/points/")),
+    "points with its table": (CUSTOMER, opened("/points/", "The picture as a table")),
+    "points of few": (POOR, at("/points/")),
     "draft": (POOR, at("{furnished.draft}")),
     "queue": (TECHNICIAN, at("/desk/")),
     "queue, waiting": (TECHNICIAN, at("/desk/queue/waiting/")),

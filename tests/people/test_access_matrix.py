@@ -67,6 +67,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "portal:open_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:discard_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:points": ("302 200 404 200 404 404", "302 405 405 405 404 404"),
+    "portal:points_statement": ("302 200 404 200 404 404", "302 405 405 405 404 404"),
 }
 # Django admin sends everybody but admins to its sign-in page, which refuses them (403).
 ADMIN: dict[str, tuple[int, int]] = {
