@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from incidents.inbound import attach_held, file_mail, hold_given_up
-from incidents.models import HeldMail, Incident
+from incidents.models import Draft, HeldMail, Incident
 from incidents.services import conversation, opening, reopening
 from incidents.services.common import KeyReused
 from supportdesk.mail import incoming
@@ -91,7 +92,7 @@ def test_a_mail_that_crossed_the_closure_asks_from_the_closure_on(cast: Cast, at
 
 def test_an_answer_sent_again_with_another_ending_is_refused(cast: Cast, at: datetime):
     incident, once = opened(cast.owner, at=at), key()
-    sent = {"incident_id": incident.pk, "text": "Try this.", "user": cast.technician, "key": once}
+    sent: dict[str, Any] = {"incident_id": incident.pk, "text": "Try this.", "user": cast.technician, "key": once}
     first = conversation.answer(**sent, then="waiting", at=at + HOUR)
     assert conversation.answer(**sent, then="waiting", at=at + HOUR) == first
     with pytest.raises(KeyReused):
@@ -140,6 +141,7 @@ def test_a_contact_who_was_removed_gets_no_mail(cast: Cast, at: datetime):
 def test_a_draft_that_was_opened_is_not_discarded(cast: Cast, at: datetime):
     draft = opening.report_problem(report=a_report(cast.owner), at=at, key=key())
     opened(cast.owner, at=at, points=20)
+    assert isinstance(draft, Draft)
     incident = opening.open_draft(draft_id=draft.pk, at=at)
     assert opening.discard_draft(draft_id=draft.pk, at=at) is False
     draft.refresh_from_db()

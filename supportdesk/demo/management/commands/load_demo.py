@@ -87,13 +87,18 @@ class Command(BaseCommand):
         user.set_password(PASSWORD)
         user.save()
         for index, (points, days_ago) in enumerate(lots):
+            bought = at - timedelta(days=days_ago)
+            paid: dict[str, Any] = (
+                {"kind": "invoice", "amount_minor": points * 800, "currency": "EUR"} if points >= 10 else {}
+            )
             grant(
                 customer=customer,
                 points=points,
-                at=at - timedelta(days=days_ago),
-                reason="Sample of the demo",
+                at=bought,
+                reason=f"no. {bought:%y}-{customer.pk:03d}{index}" if paid else "we answered late",
                 actor=admin,
                 key=f"demo-lot-{customer.pk}-{index}",
+                **paid,
             )
         return contact
 
