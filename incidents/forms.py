@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
@@ -17,8 +19,8 @@ from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
 
 TOO_LONG = _(
-    "This is %(show_value)s characters long; a message may have %(limit_value)s. "
-    "Nothing was lost: shorten it, and send logs as a file later."
+    "This is %(length)s characters long; a message may have %(most)s. "
+    "Nothing was lost: shorten it, or send the rest as a second message."
 )
 
 
@@ -31,20 +33,29 @@ class KeyField(forms.CharField):
         super().__init__(max_length=50, min_length=8, validators=[plain], widget=forms.HiddenInput)
 
 
-def renew_key(form: forms.Form) -> None:
+def renew_key(form: forms.Form, *, seen: int = 0) -> None:
     """Shows a form that was not taken with all that was typed, and a key with which it can be sent again."""
     data = form.data.copy()  # type: ignore[attr-defined]  # of a request, so a QueryDict
     data[form.add_prefix("key")] = uuid4().hex
+    if "seen" in form.fields:
+        data[form.add_prefix("seen")] = str(seen)
     form.data = data
 
 
 def _text(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:
     return forms.CharField(
         label=label,
-        max_length=POLICY.text_max,
-        error_messages={"required": required, "max_length": TOO_LONG},
-        widget=forms.Textarea(attrs={"class": "input", "rows": rows}),
+        # No max_length: browsers cut what is pasted down to it without a word, and the end of a log is what counts.
+        validators=[_not_too_long],
+        error_messages={"required": required},
+        widget=forms.Textarea(attrs={"class": "input", "rows": rows, "data-keep": "text"}),
     )
+
+
+def _not_too_long(text: str) -> None:
+    if len(text) > POLICY.text_max:
+        shown = {"length": intcomma(len(text)), "most": intcomma(POLICY.text_max)}
+        raise ValidationError(TOO_LONG % shown, code="max_length")
 
 
 class ReleaseField(forms.ModelChoiceField[Release]):
@@ -86,7 +97,7 @@ class ReportForm(forms.Form):
         label=_("In one line"),
         max_length=POLICY.subject_max,
         error_messages={"required": _("Say in one line what the problem is.")},
-        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "data-keep": "subject"}),
     )
     text = _text(
         _("What happens, and what should happen instead?"), required=_("Describe the problem: a few sentences will do.")
@@ -121,9 +132,13 @@ class MessageForm(forms.Form):
 
 
 class AnswerForm(forms.Form):
-    """A technician's answer, or a closing word, and what comes then (D10, D11)."""
+    """A technician's answer, or a closing word, and what comes then (D10, D11).
+
+    ``seen`` is the latest message that the page showed: an answer to what is not the latest any more stops.
+    """
 
     key = KeyField()
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
     text = _text(_("Your answer"), required=_("Write the answer first."))
     then = forms.ChoiceField(
         label=_("then"),
@@ -134,6 +149,12 @@ class AnswerForm(forms.Form):
         ],
         widget=forms.Select(attrs={"class": "input"}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Closing may do without a word: whether it may here is the service's to say.
+        self.fields["text"].required = self.data.get(self.add_prefix("then")) != Status.CLOSED.value
+        self.fields["text"].widget.attrs["required"] = False
 
 
 class NoteForm(forms.Form):

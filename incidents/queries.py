@@ -75,6 +75,7 @@ class Story:
     spent: tuple[Part, ...]
     spent_points: int
     is_cut: bool
+    reopened: bool
 
 
 def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False) -> Story:
@@ -104,6 +105,7 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
         spent=tuple(charge_parts(charge_id=charge.pk)),
         spent_points=charge.points,
         is_cut=is_cut and not whole,
+        reopened=any(step.code == TimelineCode.REOPENED for step in steps),
     )
 
 

@@ -66,7 +66,8 @@ class Row:
 
     incident: Incident
     hand: Hand | None
-    since: timedelta | None  # business time since the customer wrote or asked
+    due_at: datetime
+    since: timedelta | None  # since the customer wrote or asked, by the wall clock
     there: There
     points: int
 
@@ -258,10 +259,11 @@ def _row(link: IncidentClock, *, at: datetime, points: dict[int, int]) -> Row:
     hand = hand_of(link, at=at)
     since = None
     if hand is None and began is not None:
-        since = business_time_between(start=began, end=at, calendar=calendar_for(incident.customer.place))
+        since = max(at - began, timedelta(0))
     return Row(
         incident=incident,
         hand=hand,
+        due_at=link.clock.due_at,
         since=since,
         there=there(incident, at=at),
         points=points.get(incident.customer_id, 0),

@@ -35,7 +35,7 @@ class GrantForm(forms.ModelForm[Purchase]):
         min_value=1,
         max_value=POLICY.lot_points_max,
         error_messages={
-            "min_value": _("A lot has 1 point at least. To take points away, write a correction instead."),
+            "min_value": _("A lot has 1 point at least."),
             "max_value": _("More than %(limit_value)s points in one lot: check the number, or enter several lots."),
             "invalid": _("Enter a whole number of points."),
         },

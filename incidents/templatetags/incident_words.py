@@ -7,7 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents import numbers, stories
 from incidents.models import TimelineEntry
-from incidents.queue import Group
+from incidents.queue import Group, Row
+from supportdesk import words
+from supportdesk.people.models import User
 
 register = template.Library()
 
@@ -36,6 +38,17 @@ def say(step: TimelineEntry) -> str:
 @register.filter
 def tone(step: TimelineEntry) -> str:
     return stories.tone(step)
+
+
+@register.simple_tag
+def due_words(row: Row, reader: User) -> str:
+    """When an answer is due, for the customer first, then for the reader (D21)."""
+    customer = row.incident.customer
+    return _("due %(there)s in %(place)s, %(here)s for you") % {
+        "there": words.day_and_time(row.due_at, customer.zone),
+        "place": customer.place_name,
+        "here": words.day_and_time(row.due_at, reader.zone),
+    }
 
 
 @register.filter

@@ -23,7 +23,7 @@ from incidents.services.common import KeyReused, NotAllowed, Refused
 from incidents.statuses import Act, allows
 from points.queries import balance
 from supportdesk.people.access import technicians_for
-from supportdesk.people.doors import DeskRequest, door, signed_in
+from supportdesk.people.doors import DeskRequest, door, keep_taken, signed_in
 
 VIEW_NAMES = {
     "all": gettext_lazy("All open"),
@@ -61,10 +61,13 @@ def find(request: DeskRequest) -> HttpResponse:
     number = typed(request.GET.get("q", "")[:100])
     if access.incidents_for(request.scope).filter(number=number).exists():
         return redirect("desk:incident", number)
+    if not number:
+        messages.warning(request, _("Type a ticket number: its digits, with or without spaces."), extra_tags="soon")
+        return redirect("desk:queue")
     messages.warning(
         request,
         _("No incident has the ticket number %(number)s. Check the digits: a single wrong one is never another number.")
-        % {"number": grouped(number) or "–"},
+        % {"number": grouped(number)},
         extra_tags="soon",
     )
     return redirect("desk:queue")
@@ -100,6 +103,9 @@ def hand_over(request: DeskRequest, number: str) -> HttpResponse:
     """Gives an incident to a colleague."""
     found = _incident(request, number)
     wanted = request.POST.get("to", "")
+    if not wanted:
+        messages.warning(request, _("Choose who gets it."), extra_tags="soon")
+        return redirect("desk:incident", number)
     pk = int(wanted) if wanted.isdecimal() and len(wanted) < 19 else 0
     to = get_object_or_404(technicians_for(request.scope), pk=pk)
     try:
@@ -117,7 +123,20 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
     found = _incident(request, number)
     form = AnswerForm(request.POST, prefix="answer")
     if form.is_valid():
-        data = form.cleaned_data
+        refused = _newer_word(request, found, form.cleaned_data["seen"]) or _send_answer(request, found, form)
+        if refused is None:
+            keep_taken(request, form.cleaned_data["key"])
+            return redirect("desk:incident", number)
+        form.add_error("text", refused)
+    return _page(request, found, answer_form=form)
+
+
+def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str | None:
+    data = form.cleaned_data
+    if not data["text"]:
+        refused = _try(lambda: conversation.close(incident_id=found.pk, user=signed_in(request), at=request.at))
+        said = _("%(number)s is closed.") % {"number": found.shown_number}
+    else:
         refused = _try(
             lambda: conversation.answer(
                 incident_id=found.pk,
@@ -128,11 +147,23 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
                 key=data["key"],
             )
         )
-        if refused is None:
-            messages.success(request, _("The answer is on its way."), extra_tags="calm")
-            return redirect("desk:incident", number)
-        form.add_error("text", refused)
-    return _page(request, found, answer_form=form)
+        said = _("The answer is on its way.")
+    if refused is None:
+        messages.success(request, said, extra_tags="calm")
+    return refused
+
+
+def _newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str | None:
+    """Who wrote while this answer was being written; None where it answers the latest word."""
+    if seen is None:
+        return None
+    newer = access.messages_for(request.scope, found).filter(pk__gt=seen, kind__in=("answer", "customer"))
+    latest = newer.exclude(user=signed_in(request)).order_by("-pk").first()
+    if latest is None:
+        return None
+    return _("%(who)s wrote while you did: read it above. Your answer is kept; send it again if it still holds.") % {
+        "who": latest.author
+    }
 
 
 @door("technician")
@@ -149,6 +180,7 @@ def note(request: DeskRequest, number: str) -> HttpResponse:
             )
         )
         if refused is None:
+            keep_taken(request, data["key"])
             return redirect("desk:incident", number)
         form.add_error("text", refused)
     return _page(request, found, note_form=form)
@@ -234,12 +266,14 @@ def _page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpRes
     previous, following = queues.neighbours(groups, found.number)
     history, history_count = queries.history(request.scope, found)
     status = 422 if any(form.errors for form in given.values()) else 200
+    told = queries.story(request.scope, found, at=request.at, whole="all" in request.GET)
+    seen = max((thing.message.pk for thing in told.told if thing.message is not None), default=0)
     for form in given.values():
-        renew_key(form)
+        renew_key(form, seen=seen)
     context = {
         "counts": counts,
         "incident": found,
-        "story": queries.story(request.scope, found, at=request.at, whole="all" in request.GET),
+        "story": told,
         "balance": balance(customer_id=found.customer_id, at=request.at),
         "history": history,
         "history_count": history_count,
@@ -251,7 +285,7 @@ def _page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpRes
             "take": allows(found.status, Act.TAKE),
             "close": allows(found.status, Act.CLOSE),
         },
-        "answer_form": AnswerForm(prefix="answer", initial={"key": uuid4().hex, "then": "waiting"}),
+        "answer_form": AnswerForm(prefix="answer", initial={"key": uuid4().hex, "then": "waiting", "seen": seen}),
         "note_form": NoteForm(prefix="note", initial={"key": uuid4().hex}),
         "refuse_form": ReasonForm(prefix="refuse", initial={"key": uuid4().hex}),
         **given,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from typing import Literal
+from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from supportdesk import clock
 from supportdesk.people.models import User
@@ -39,9 +41,22 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
+def keep_taken(request: HttpRequest, key: str) -> None:
+    """Remembers the key of a form that was taken, so that the browser may forget the text it kept for it."""
+    request.session["taken"] = [*request.session.get("taken", []), key][-5:]
+
+
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
-    """The sign-in page; a part of a page that asks for itself makes the whole page go there."""
-    response = redirect_to_login(request.get_full_path())
+    """The sign-in page, and from there back to a page that can be looked at.
+
+    A part of a page that asks for itself makes the whole page go there.
+    """
+    back = request.get_full_path()
+    if request.method != "GET":
+        came_from = request.headers.get("Referer", "")
+        here = url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure())
+        back = urlsplit(came_from).path if here else "/"
+    response = redirect_to_login(back or "/")
     if request.headers.get("HX-Request") != "true":
         return response
     return HttpResponse(status=204, headers={"HX-Redirect": response.url})

@@ -22,7 +22,7 @@ from incidents.windows import may_reopen, reopen_until
 from points.services import NotEnoughPoints
 from supportdesk import words
 from supportdesk.people.access import contacts_for, customers_for
-from supportdesk.people.doors import DeskRequest, door
+from supportdesk.people.doors import DeskRequest, door, keep_taken
 from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
 from supportdesk.portal.accounts import accounts, own_holders, sheets
@@ -117,6 +117,7 @@ def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
         renew_key(form)
         form.add_error(None, _("This form was sent before with another text. Send it again to make a second report."))
         return None
+    keep_taken(request, data["key"])
     if isinstance(made, Draft):
         return redirect("portal:draft", made.pk)
     request.session["fresh"] = made.number
@@ -165,6 +166,7 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
         renew_key(form)
         form.add_error("text", _("This was sent before with another text. Nothing was lost: send it again to add it."))
         return _incident_page(request, found, form, status=422)
+    keep_taken(request, form.cleaned_data["key"])
     words_of = {
         "added": _("Your message is with us."),
         "request": _("You asked to re-open it; a technician decides."),

@@ -78,7 +78,7 @@ def test_without_javascript_a_report_becomes_an_incident_that_is_answered(driver
     with drivers.person(CUSTOMER, **plain) as customer, drivers.person(TECHNICIAN, **plain) as technician:
         customer.goto("/report/")
         customer.get_by_role("button", name=SEND).click()
-        expect(customer.get_by_role("alert")).to_contain_text("Something is missing")
+        expect(customer.get_by_role("alert")).to_contain_text("Something below wants another look")
         fill_in(customer, "Sent without JavaScript")
         customer.get_by_role("button", name=SEND).click()
         number = the_number(customer)

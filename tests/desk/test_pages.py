@@ -51,7 +51,8 @@ def test_a_ticket_number_is_found_however_it_is_typed(incident: Incident, desk: 
 def test_a_number_that_is_none_is_said_to_be_none(incident: Incident, desk: Client, wrong: str):
     answer = desk.get("/desk/find/", {"q": wrong}, follow=True)
     assert answer.redirect_chain == [("/desk/", 302)]
-    assert "No incident has the ticket number" in told(answer)
+    said = "No incident has the ticket number" if any(c in "0123456789" for c in wrong) else "Type a ticket number"
+    assert said in told(answer)
     off_by_one = incident.number[:-1] + str((int(incident.number[-1]) + 1) % 10)
     assert "a single wrong one is never another number" in told(desk.get("/desk/find/", {"q": off_by_one}, follow=True))
 
@@ -90,13 +91,13 @@ def test_an_answer_by_the_page(cast: Cast, incident: Incident, desk: Client):
     ("form", "given", "field", "said"),
     [
         ("answer", {"text": ""}, "text", "Write the answer first."),
-        ("answer", {"text": "x" * 200_000}, "text", "200000 characters long"),
+        ("answer", {"text": "x" * 200_000}, "text", "200,000 characters long"),
         ("answer", {"text": "a\x00b"}, "text", "Null characters are not allowed."),
         ("answer", {"then": "declined"}, "then", "Select a valid choice."),
         ("answer", {"then": ""}, "then", "This field is required."),
         ("answer", {"key": "raw:00000001"}, "key", "Enter a valid value."),
         ("note", {"text": ""}, "text", "Write the note first."),
-        ("note", {"text": "x" * 200_000}, "text", "200000 characters long"),
+        ("note", {"text": "x" * 200_000}, "text", "200,000 characters long"),
         ("note", {"key": ""}, "key", "This field is required."),
         ("refuse", {"text": ""}, "text", "Say why: the customer reads it."),
         ("refuse", {"key": ""}, "key", "This field is required."),
@@ -166,7 +167,7 @@ def test_taking_what_somebody_has(cast: Cast, incident: Incident, desk: Client):
 @pytest.mark.parametrize("to", ["", "x", "0", "4000000", "9" * 30, "9" * 5000, "-1", "customer"])
 def test_handing_over_to_nobody(cast: Cast, incident: Incident, desk: Client, to: str):
     wanted = cast.stranger.user_id if to == "customer" else to
-    assert desk.post(there(incident, "hand-over/"), {"to": wanted}).status_code == 404
+    assert desk.post(there(incident, "hand-over/"), {"to": wanted}).status_code == (404 if wanted else 302)
     assert again(incident).owner is None
 
 

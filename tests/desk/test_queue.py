@@ -124,7 +124,7 @@ def test_the_page_shows_business_time(cast: Cast, day: dict[str, Incident]):
     assert shown["us"].startswith("wrote 3:00 ago")
     assert shown["decide"].startswith("asked 2:00 ago")
     assert "15:00 New York" in shown["soon"]
-    assert "closed, Wed 9:00" in shown["berlin"]
+    assert "opens Wed 9:00 Berlin" in shown["berlin"]
     assert "Carl Colleague" in shown["late"]
     assert "You" in shown["us"]
     tones = re.findall(r'class="clock" data-tone="(\w+)"', page)

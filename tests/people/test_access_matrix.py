@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:discard": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:incident": DESK_PAGE,
     "desk:take": (DESK_ACT, "302 404 404 404 302 302"),
-    "desk:hand_over": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:hand_over": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:answer": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:note": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:close": (DESK_ACT, "302 404 404 404 302 302"),

@@ -42,7 +42,7 @@ def test_the_page_says_by_when_and_what_became_of_it(cast: Cast, at: datetime, i
 @pytest.mark.rule("D10")
 def test_a_message_goes_in_once_and_bad_input_stays_in_the_page(cast: Cast, at: datetime, incident: Incident):
     client, there = signed_in(cast.owner), f"/incidents/{incident.number}/message/"
-    for text, said in (("", "Write something first."), ("x" * 200_000, "200000 characters long")):
+    for text, said in (("", "Write something first."), ("x" * 200_000, "200,000 characters long")):
         answer = client.post(there, {"key": "0123456789", "text": text})
         assert answer.status_code == 422
         assert said in answer.content.decode()

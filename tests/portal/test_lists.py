@@ -76,7 +76,7 @@ def test_the_home_says_whose_turn_it_is_when_and_how_many_points(cast: Cast, clo
     assert "Whose turn is it? 1 waits for you 2 are with us." in said
     assert "When is the next answer due? 14:00 your time in New York Due first" in said
     assert "How many points are left? 7 points on hand" in said
-    assert said.index("Yours") < said.index("first answer by Tue 1 Dec, 14:00") < said.index("Tue 1 Dec, 15:00")
+    assert said.index("Yours") < said.index("our answer by Tue 1 Dec, 14:00") < said.index("Tue 1 Dec, 15:00")
     assert [first.pk, later.pk] == sorted([first.pk, later.pk])
 
 

@@ -133,7 +133,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"subject": "x" * 201}, "subject", "at most 200 characters"),
     ({"subject": "a\x00b"}, "subject", "Null characters are not allowed."),
     ({"text": ""}, "text", "Describe the problem: a few sentences will do."),
-    ({"text": "x" * 200_000}, "text", "This is 200000 characters long; a message may have 100000."),
+    ({"text": "x" * 200_000}, "text", "This is 200,000 characters long; a message may have 100,000."),
     ({"kind": "tuning"}, "kind", "Choose one of the four."),
     ({"kind": None}, "kind", "Choose one of the four."),
     ({"release": 4_000_000}, "release", "This release is not on offer"),

@@ -6,7 +6,7 @@ Lots, clocks and steps come as objects of rooms above this one; only their plain
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -65,9 +65,11 @@ def hours(length: timedelta) -> str:
 
 
 @register.filter
-def minutes(count: float) -> str:
-    """A number of minutes in hours and minutes, rounded, so that the days of a deadline add up."""
-    return words.hours(timedelta(minutes=round(count)))
+def shown_length(row: Any) -> str:
+    """How long a counted row is by the times shown beside it: what people add up must add up (D24)."""
+    cut = {"second": 0, "microsecond": 0}
+    shown = row.end.astimezone(UTC).replace(**cut) - row.start.astimezone(UTC).replace(**cut)
+    return words.hours(shown)
 
 
 @register.filter

@@ -24,6 +24,13 @@ from supportdesk.people.services import sign_in_for
 MINUTE = timedelta(minutes=1)
 
 
+def _ago(at: datetime, minutes: int, contact: Contact) -> datetime:
+    """The instant that many business minutes of the contact's customer ago."""
+    if not minutes:
+        return at
+    return instant_before(due_at=at, minutes=minutes, calendar=calendar_for(contact.customer.place))
+
+
 class Command(BaseCommand):
     help = "Loads the sample desk of the demo. A second time changes nothing."
 
@@ -36,7 +43,9 @@ class Command(BaseCommand):
             staff = {row[0]: self._staff(*row) for row in sample.STAFF}
             releases = self._releases(at)
             contacts = {row[0]: self._customer(*row, admin=staff["Ada Lindqvist"], at=at) for row in sample.CUSTOMERS}
-            for index, row in enumerate(sample.INCIDENTS):
+            # In the order in which they came: the lots that expire first are spent first (D2).
+            came = sorted(sample.INCIDENTS, key=lambda row: _ago(at, row[5], contacts[row[0]]))
+            for index, row in enumerate(came):
                 self._incident(f"demo-incident-{index:02d}", row, contacts, releases, staff, at)
 
     def _staff(self, name: str, email: str, zone: str, place: str, technician: bool, admin: bool) -> User:
@@ -113,11 +122,9 @@ class Command(BaseCommand):
     ) -> None:
         customer, release, kind, subject, text, minutes_ago, became, who = row
         contact = contacts[customer]
-        calendar = calendar_for(contact.customer.place)
 
         def before(minutes: int) -> datetime:
-            """The instant that many business minutes of the customer ago."""
-            return instant_before(due_at=at, minutes=minutes, calendar=calendar) if minutes else at
+            return _ago(at, minutes, contact)
 
         incident = open_incident(
             report=Report(
