@@ -95,7 +95,7 @@ class Lot(models.Model):
             models.CheckConstraint(condition=Q(expires_at__gt=F("bought_at")), name="lot_lives"),
             models.CheckConstraint(
                 condition=Q(origin="purchase", from_lot=None, from_charge=None)
-                | Q(origin="credit", from_lot__isnull=False),
+                | Q(origin="credit", from_lot__isnull=False, from_charge__isnull=False),
                 name="lot_credit_has_its_lot",
             ),
             models.UniqueConstraint(fields=["from_charge", "from_lot"], name="lot_credited_once_a_leg"),
@@ -131,6 +131,41 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.points} points for {self.reference}"
+
+
+class GiveBack(models.Model):
+    """That a charge was given back: once, by points or by money, in full (D4).
+
+    Its credits name the charge. ``expires_at`` is a later expiry than the rule gives them, granted with the
+    reason (D3).
+    """
+
+    class Means(models.TextChoices):
+        POINTS = "points", _("points")
+        CARD = "card", _("card")
+
+    charge = models.OneToOneField(Charge, on_delete=models.PROTECT, related_name="given_back")
+    means = models.CharField(_("by"), max_length=8, choices=Means)
+    at = models.DateTimeField(_("given back"))
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(_("reason"), max_length=500)
+    expires_at = models.DateTimeField(_("granted until"), null=True)
+    key = models.CharField(max_length=100, unique=True)
+
+    class Meta:
+        verbose_name = _("charge given back")
+        verbose_name_plural = _("charges given back")
+        ordering: ClassVar = ["-at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(reason=""), name="giveback_has_a_reason"),
+            models.CheckConstraint(condition=Q(means__in=["points", "card"]), name="giveback_means_known"),
+            models.CheckConstraint(
+                condition=Q(means="points") | Q(expires_at=None), name="giveback_of_money_expires_never"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"charge {self.charge_id} by {self.means}"
 
 
 class Cause(models.TextChoices):

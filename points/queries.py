@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from django.db.models import BigIntegerField, CharField, F, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
-from points.models import Cause, Charge, Entry, Lot, PurchaseKind
+from points.crediting import Leg, plan_credits
+from points.models import Cause, Charge, Entry, GiveBack, Lot, Purchase, PurchaseKind
 from points.spending import LotState, plan_spending
 
 CHUNK = 2_000  # rows that are fetched at once where all are
@@ -137,6 +139,63 @@ def charge_parts(*, charge_id: int) -> list[Part]:
     """Which lots paid a charge, in the order in which they were drawn."""
     entries = Entry.objects.filter(charge_id=charge_id, cause=Cause.CHARGE).select_related("lot").order_by("pk")
     return [Part(lot=entry.lot, points=-entry.points) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditPart:
+    """What one leg of a charge gives or gave back: the lot it drew on, the points, and when they end (D3)."""
+
+    lot: Lot
+    points: int
+    expires_at: datetime
+
+
+def legs_of(*, charge_id: int) -> list[Leg]:
+    """What each lot paid of a charge: the legs that are given back, each once (D4)."""
+    entries = Entry.objects.filter(charge_id=charge_id, cause=Cause.CHARGE).order_by("lot_id")
+    drawn = entries.values_list("lot_id", "lot__expires_at").annotate(points=Sum("points"))
+    return [Leg(lot_id=lot_id, points=-points, expires_at=expires) for lot_id, expires, points in drawn]
+
+
+def credit_preview(*, charge: Charge, at: datetime, later: datetime | None = None) -> tuple[CreditPart, ...]:
+    """What giving the charge back as points at ``at`` would make, what ends first coming first (D3).
+
+    Raises NotLater where ``later`` is later for no leg.
+    """
+    planned = plan_credits(
+        legs=legs_of(charge_id=charge.pk), charged_at=charge.charged_at, credited_at=at, later=later, reason="preview"
+    )
+    lots = Lot.objects.select_related("purchase").in_bulk([credit.lot_id for credit in planned])
+    return tuple(
+        CreditPart(lot=lots[credit.lot_id], points=credit.points, expires_at=credit.expires_at) for credit in planned
+    )
+
+
+def credit_parts(*, charge_id: int) -> tuple[CreditPart, ...]:
+    """What a charge gave back as points, what ends first coming first; empty where it gave nothing back."""
+    credits_ = Lot.objects.filter(from_charge_id=charge_id, origin=Lot.Origin.CREDIT)
+    return tuple(
+        CreditPart(lot=lot.from_lot, points=lot.points, expires_at=lot.expires_at)
+        for lot in credits_.select_related("from_lot__purchase").order_by("expires_at", "from_lot_id")
+        if lot.from_lot is not None
+    )
+
+
+def given_back(*, charge_id: int) -> GiveBack | None:
+    """How and when a charge was given back, or None (D4)."""
+    return GiveBack.objects.filter(charge_id=charge_id).select_related("actor").first()
+
+
+CardRefusal = Literal["not_by_card", "no_provider"]
+
+
+def card_refusal(purchases: Iterable[Purchase]) -> CardRefusal:
+    """Why a charge that was paid from these purchases cannot go back to a card (D5).
+
+    A refund goes through the provider that took the money; as long as there is none, nothing can be refunded.
+    """
+    by_card = all(purchase.kind == PurchaseKind.CARD and purchase.provider for purchase in purchases)
+    return "no_provider" if by_card else "not_by_card"
 
 
 def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) -> Statement:

@@ -1,4 +1,4 @@
-"""What changes the ledger: grants, charges, expiries (D1, D2, D6). ``at`` is given by the caller."""
+"""What changes the ledger: grants, charges, credits, expiries (D1–D4, D6). ``at`` is given by the caller."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from points.lifetimes import expires_at
-from points.models import Cause, Charge, Entry, Lot, Purchase, PurchaseKind
+from points.crediting import NotLater, ReasonMissing, plan_credits
+from points.lifetimes import expires_at as purchase_expires_at
+from points.models import Cause, Charge, Entry, GiveBack, Lot, Purchase, PurchaseKind
+from points.queries import legs_of
 from points.spending import LotState, plan_spending
 from supportdesk.people.models import Customer, User
 from supportdesk.people.services import lock_customer
 from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
+
+__all__ = ["AlreadyGivenBack", "BadPoints", "KeyReused", "NotEnoughPoints", "NotLater", "ReasonMissing"]
 
 
 class NotEnoughPoints(Exception):
@@ -29,12 +33,17 @@ class BadPoints(ValueError):
     """A number of points that no lot can have; the text says which can."""
 
 
-class ReasonMissing(ValueError):
-    """Points that an admin enters need a reason."""
-
-
 class KeyReused(Exception):
     """The key was used before, for other content. Nothing was changed."""
+
+
+class AlreadyGivenBack(Exception):
+    """The charge was given back before, ``by`` whom and ``when``; nobody where the desk did it (D4)."""
+
+    def __init__(self, *, when: datetime, by: User | None) -> None:
+        super().__init__(f"given back at {when.isoformat()}")
+        self.when = when
+        self.by = by
 
 
 @transaction.atomic
@@ -89,7 +98,7 @@ def grant(
         purchase=purchase,
         points=points,
         bought_at=at,
-        expires_at=expires_at(bought_on=bought_on, zone=customer.zone),
+        expires_at=purchase_expires_at(bought_on=bought_on, zone=customer.zone),
     )
     Entry.objects.create(
         customer=customer, lot=lot, cause=Cause.PURCHASE, points=points, at=at, actor=actor, key=f"open:{lot.pk}"
@@ -149,6 +158,83 @@ def charge(
         for lot_id, drawn in spending.parts
     )
     return made
+
+
+@transaction.atomic
+def credit_back(
+    *, charge_id: int, at: datetime, actor: User | None, key: str, reason: str, expires_at: datetime | None = None
+) -> list[Lot]:
+    """Gives a charge back as points: a credit lot for each lot that it drew on, what ends first coming first (D3, D4).
+
+    Each has the points of its leg, the life they had left when they were spent, and the same purchase.
+    ``expires_at`` grants them a later end, ``reason`` says why. Locks the customer's row first. The same key
+    with the same content gives the first credits back.
+
+    Raises AlreadyGivenBack, NotLater, ReasonMissing, KeyReused; then nothing has changed.
+    """
+    reason = reason.strip()
+    lock_customer(Charge.objects.values_list("customer_id", flat=True).get(pk=charge_id))
+    before = GiveBack.objects.filter(key=key).first()
+    if before is not None:
+        if (before.charge_id, before.means, before.reason, before.expires_at) != (
+            charge_id,
+            GiveBack.Means.POINTS,
+            reason,
+            expires_at,
+        ):
+            raise KeyReused
+        return _credits_of(charge_id)
+    done = GiveBack.objects.filter(charge_id=charge_id).select_related("actor").first()
+    if done is not None:
+        raise AlreadyGivenBack(when=done.at, by=done.actor)
+    if not reason:
+        raise ReasonMissing(_("Say why: the reason stands in the ledger for ever."))
+    made = Charge.objects.get(pk=charge_id)
+    planned = plan_credits(
+        legs=legs_of(charge_id=charge_id), charged_at=made.charged_at, credited_at=at, later=expires_at, reason=reason
+    )
+    GiveBack.objects.create(
+        charge=made,
+        means=GiveBack.Means.POINTS,
+        at=at,
+        actor=actor,
+        reason=reason,
+        expires_at=expires_at,
+        key=key,
+    )
+    drawn = Lot.objects.in_bulk([credit.lot_id for credit in planned])
+    lots = Lot.objects.bulk_create(
+        Lot(
+            customer_id=made.customer_id,
+            purchase_id=drawn[credit.lot_id].purchase_id,
+            origin=Lot.Origin.CREDIT,
+            from_lot_id=credit.lot_id,
+            from_charge=made,
+            points=credit.points,
+            bought_at=drawn[credit.lot_id].bought_at,
+            expires_at=credit.expires_at,
+        )
+        for credit in planned
+    )
+    Entry.objects.bulk_create(
+        Entry(
+            customer_id=made.customer_id,
+            lot=lot,
+            charge=made,
+            cause=Cause.CREDIT,
+            points=lot.points,
+            at=at,
+            actor=actor,
+            key=f"open:{lot.pk}",
+        )
+        for lot in lots
+    )
+    return _credits_of(charge_id)
+
+
+def _credits_of(charge_id: int) -> list[Lot]:
+    credits_ = Lot.objects.filter(from_charge_id=charge_id, origin=Lot.Origin.CREDIT)
+    return list(credits_.order_by("expires_at", "from_lot_id"))
 
 
 def write_expiries(*, at: datetime, limit: int = 500) -> int:

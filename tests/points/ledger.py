@@ -48,19 +48,26 @@ def charged(customer: Customer, points: int = 10, *, at: datetime, key_: str = "
 
 
 def credited(lot: Lot, points: int, *, at: datetime, expires_at: datetime) -> Lot:
-    """A credit lot, as no service makes yet: the only kind that expires at any instant (D3)."""
-    made = Lot.objects.create(
-        customer=lot.customer,
-        purchase=lot.purchase,
-        origin=Lot.Origin.CREDIT,
-        from_lot=lot,
-        points=points,
-        bought_at=lot.bought_at,
-        expires_at=expires_at,
+    """A credit that ends at any instant within a year: a lot bought long ago was spent with just that life left."""
+    customer = lot.customer
+    bought = given(customer, points, at=at - 400 * DAY)
+    spent_at = bought.expires_at - (expires_at - at)
+    made = Charge.objects.create(
+        customer=customer, points=points, channel="email", reference="100-4", charged_at=spent_at, key=key()
     )
-    Entry.objects.create(customer=lot.customer, lot=made, cause=Cause.CREDIT, points=points, at=at, key=key())
-    made.refresh_from_db()
-    return made
+    Entry.objects.create(
+        customer=customer, lot=bought, charge=made, cause=Cause.CHARGE, points=-points, at=spent_at, key=key()
+    )
+    (credit,) = back(made, at=at)
+    assert credit.expires_at == expires_at
+    return credit
+
+
+def back(charge: Charge, *, at: datetime, key_: str = "", reason: str = "A bug", until: datetime | None = None) -> Any:
+    """What giving a charge back makes."""
+    return services.credit_back(
+        charge_id=charge.pk, at=at, actor=None, key=key_ or key(), reason=reason, expires_at=until
+    )
 
 
 def rows() -> dict[str, int]:

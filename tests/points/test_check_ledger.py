@@ -10,14 +10,15 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from points.models import Charge
 from points.services import write_expiries
 from supportdesk.roles import as_owner
 from tests.cast import Cast
-from tests.points.ledger import charged, checked, given, owner_sql, sql
+from tests.points.ledger import back, charged, checked, given, owner_sql, sql
 
 pytestmark = pytest.mark.rule("D6")
 
-TABLES = ("entry", "lot", "charge", "purchase")
+TABLES = ("entry", "lot", "charge", "purchase", "giveback")
 ADD = (
     "INSERT INTO points_entry (customer_id, lot_id, charge_id, cause, points, at, key)"
     " SELECT customer_id, lot_id, charge_id, '{}', {}, at, 'planted' FROM points_entry WHERE {} ORDER BY id LIMIT 1"
@@ -102,6 +103,52 @@ PLANTED = {
         r"purchase \d+: bought on 2026-12-\d+, in America/New_York it was 2026-12-\d+",
     ),
 }
+CREDIT = "WHERE origin = 'credit'"
+# In a ledger that gave its charge back (D3, D4).
+PLANTED_CREDITS = {
+    "a credit of more": (
+        f"UPDATE points_lot SET points = points + 5, remaining = remaining + 5 {CREDIT};"
+        " UPDATE points_entry SET points = points + 5 WHERE cause = 'credit'",
+        r"credit \d+: gives back 15 points, charge \d+ drew 10",
+    ),
+    "a credit of a lot that paid nothing": (
+        f"UPDATE points_lot SET from_lot_id = {LAST_LOT} {CREDIT}",
+        r"credit \d+: gives back 10 points, charge \d+ drew 0",
+    ),
+    "a leg credited twice": (
+        "ALTER TABLE points_lot DROP CONSTRAINT lot_credited_once_a_leg;"
+        " INSERT INTO points_lot (customer_id, purchase_id, origin, from_lot_id, from_charge_id, points, remaining,"
+        " bought_at, expires_at) SELECT customer_id, purchase_id, origin, from_lot_id, from_charge_id, points, 0,"
+        f" bought_at, expires_at FROM points_lot {CREDIT}",
+        r"charge \d+: given back 2 times for lot \d+",
+    ),
+    "a credit of another purchase": (
+        f"UPDATE points_lot SET purchase_id = (SELECT max(id) FROM points_purchase) {CREDIT}",
+        r"credit \d+: of purchase \d+ and customer \d+, its lot",
+    ),
+    "a credit of another customer": (f"UPDATE points_lot {OF_OTHER} {CREDIT}", r"credit \d+: of purchase \d+ and cus"),
+    "a credit whose entry names nothing": (
+        "UPDATE points_entry SET charge_id = NULL WHERE cause = 'credit'",
+        r"credit \d+: of charge \d+, its entry names charge $",
+    ),
+    "a credit that nobody gave": ("DELETE FROM points_giveback", r"credit \d+: nobody gave charge \d+ back"),
+    "a charge given back with less": (
+        f"UPDATE points_lot SET points = 9, remaining = 9 {CREDIT}",
+        r"charge \d+: costs 10 points, given back with 9",
+    ),
+    "a credit that lives longer": (
+        f"UPDATE points_lot SET expires_at = expires_at + interval '1 hour' {CREDIT}",
+        r"credit \d+: ends at .*, by D3",
+    ),
+    "a credit that lives shorter": (
+        f"UPDATE points_lot SET expires_at = expires_at - interval '1 microsecond' {CREDIT}",
+        r"credit \d+: ends at .*, by D3",
+    ),
+    "a later end that was not used": (
+        "UPDATE points_giveback SET expires_at = now() + interval '9 years'",
+        r"credit \d+: ends at .*, by D3",
+    ),
+}
 
 
 @pytest.fixture
@@ -135,8 +182,19 @@ def found() -> list[str]:
 
 
 def test_each_kind_of_difference_is_found_and_told(history: Cast, subtests: pytest.Subtests):
+    _plant(PLANTED, subtests)
+
+
+@pytest.mark.rule("D3", "D4")
+def test_each_kind_of_wrong_credit_is_found_and_told(history: Cast, at: datetime, subtests: pytest.Subtests):
+    back(Charge.objects.get(), at=at + timedelta(days=30))
+    given(history.acme, 30, at=at + timedelta(days=40))
+    _plant(PLANTED_CREDITS, subtests)
+
+
+def _plant(kinds: dict[str, tuple[str, str]], subtests: pytest.Subtests) -> None:
     """Planted by the owner with the triggers off, one after the other, each taken back."""
-    for kind, (planted, told) in PLANTED.items():
+    for kind, (planted, told) in kinds.items():
         with subtests.test(kind), as_owner(), transaction.atomic():
             for table in TABLES:
                 sql(f"ALTER TABLE points_{table} DISABLE TRIGGER USER")

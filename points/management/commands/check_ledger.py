@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from points.lifetimes import expires_at
-from points.models import Lot
+from points.lifetimes import credit_expires_at, expires_at
+from points.models import Cause, Entry, GiveBack, Lot
 from supportdesk.places import zone_info
 
 # Each gives one column: what differs, in words.
@@ -59,6 +59,29 @@ CHECKS = (
        WHERE NOT EXISTS (SELECT FROM points_lot lot WHERE lot.id = e.lot_id)""",
     """SELECT format('entry %s: its charge %s is not there', e.id, e.charge_id) FROM points_entry e
        WHERE e.charge_id IS NOT NULL AND NOT EXISTS (SELECT FROM points_charge c WHERE c.id = e.charge_id)""",
+    # Credits (D3, D4)
+    """SELECT format('credit %s: gives back %s points, charge %s drew %s on lot %s', lot.id, lot.points,
+                     lot.from_charge_id, coalesce(-sum(e.points), 0), lot.from_lot_id)
+       FROM points_lot lot LEFT JOIN points_entry e
+            ON e.charge_id = lot.from_charge_id AND e.lot_id = lot.from_lot_id AND e.cause = 'charge'
+       WHERE lot.origin = 'credit' GROUP BY lot.id HAVING lot.points <> coalesce(-sum(e.points), 0)""",
+    """SELECT format('charge %s: given back %s times for lot %s', from_charge_id, count(*), from_lot_id)
+       FROM points_lot WHERE origin = 'credit' GROUP BY from_charge_id, from_lot_id HAVING count(*) > 1""",
+    """SELECT format('credit %s: of purchase %s and customer %s, its lot %s of purchase %s and customer %s', lot.id,
+                     lot.purchase_id, lot.customer_id, source.id, source.purchase_id, source.customer_id)
+       FROM points_lot lot JOIN points_lot source ON source.id = lot.from_lot_id
+       WHERE (lot.purchase_id, lot.customer_id, lot.bought_at)
+             IS DISTINCT FROM (source.purchase_id, source.customer_id, source.bought_at)""",
+    """SELECT format('credit %s: of charge %s, its entry names charge %s', lot.id, lot.from_charge_id, e.charge_id)
+       FROM points_lot lot JOIN points_entry e ON e.lot_id = lot.id AND e.cause = 'credit'
+       WHERE e.charge_id IS DISTINCT FROM lot.from_charge_id""",
+    """SELECT format('credit %s: nobody gave charge %s back', lot.id, lot.from_charge_id) FROM points_lot lot
+       WHERE lot.origin = 'credit'
+         AND NOT EXISTS (SELECT FROM points_giveback b WHERE b.charge_id = lot.from_charge_id)""",
+    """SELECT format('charge %s: costs %s points, given back with %s', c.id, c.points, coalesce(sum(lot.points), 0))
+       FROM points_giveback b JOIN points_charge c ON c.id = b.charge_id
+       LEFT JOIN points_lot lot ON lot.from_charge_id = c.id AND lot.origin = 'credit'
+       WHERE b.means = 'points' GROUP BY c.id HAVING c.points <> coalesce(sum(lot.points), 0)""",
 )
 
 
@@ -71,7 +94,7 @@ class Command(BaseCommand):
             if outermost:
                 # One instant for all checks: a desk that is working meanwhile must not look broken.
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            differences = self._differences(cursor) + self._lifetimes()
+            differences = self._differences(cursor) + self._lifetimes() + self._credit_lives()
             cursor.execute(
                 "SELECT (SELECT count(*) FROM points_purchase), (SELECT count(*) FROM points_lot),"
                 " (SELECT count(*) FROM points_charge), (SELECT count(*) FROM points_entry)"
@@ -107,4 +130,25 @@ class Command(BaseCommand):
             if lot.expires_at != right:
                 wrong += 1
                 self.stdout.write(f"lot {lot.pk}: expires at {lot.expires_at.isoformat()}, by D1 {right.isoformat()}")
+        return wrong
+
+    def _credit_lives(self) -> int:
+        """Credits end as D3 says, or at the later instant that was granted with a reason."""
+        wrong = 0
+        later = GiveBack.objects.exclude(expires_at=None).values_list("charge_id", "expires_at")
+        granted = {charge_id: until for charge_id, until in later if until is not None}
+        opened = Entry.objects.filter(cause=Cause.CREDIT, lot__from_lot__isnull=False, lot__from_charge__isnull=False)
+        for entry in opened.select_related("lot__from_lot", "lot__from_charge").order_by("pk").iterator(1000):
+            source, charge = entry.lot.from_lot, entry.lot.from_charge
+            assert source is not None
+            assert charge is not None
+            right = credit_expires_at(
+                lot_expires_at=source.expires_at, charged_at=charge.charged_at, credited_at=entry.at
+            )
+            right = max(right, granted.get(charge.pk, right))
+            if entry.lot.expires_at != right:
+                wrong += 1
+                self.stdout.write(
+                    f"credit {entry.lot_id}: ends at {entry.lot.expires_at.isoformat()}, by D3 {right.isoformat()}"
+                )
         return wrong
