@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Prefetch, Q, QuerySet
 
+from incidents.cases import CaseState, CreditCase
 from incidents.models import Draft, HeldMail, Incident, Message, MessageKind, Release, TimelineCode, TimelineEntry
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.people.scope import Scope
@@ -79,3 +80,16 @@ def held_for(scope: Scope) -> QuerySet[HeldMail]:
     """Held mail that nobody has settled, oldest first; for the desk only (D26)."""
     held = HeldMail.objects.filter(settled_at=None).select_related("incident")
     return held if scope.desk else held.none()
+
+
+def cases_for(scope: Scope) -> QuerySet[CreditCase]:
+    """Product failures of the incidents that the scope may see, oldest first (D17)."""
+    cases = CreditCase.objects.select_related("incident", "charge", "marked_by", "determined_by", "chosen_by")
+    # The desk sees every incident: a subquery that says so would only cost.
+    return cases if scope.desk else cases.filter(incident__in=incidents_for(scope))
+
+
+def cases_to_determine(scope: Scope) -> QuerySet[CreditCase]:
+    """Those that an admin has to determine; none for anybody else (D17, D22)."""
+    cases = CreditCase.objects.exclude(state=CaseState.DETERMINED)
+    return cases if scope.admin else cases.none()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +13,12 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
+from incidents.cases import REASON_MAX, REFERENCE_MAX, Choice
 from incidents.models import Kind, Release
 from incidents.statuses import Status
+from points.lifetimes import end_of
 from supportdesk.people.models import Contact
+from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
 
 TOO_LONG = _(
@@ -169,3 +172,97 @@ class ReasonForm(forms.Form):
 
     key = KeyField()
     text = _text(_("Why it is a different problem"), required=_("Say why: the customer reads it."), rows=3)
+
+
+class BugForm(forms.Form):
+    """A product failure, with the reference under which it is known (D17)."""
+
+    key = KeyField()
+    reference = forms.CharField(
+        label=_("Reference of the bug"),
+        max_length=REFERENCE_MAX,
+        help_text=_("The customer reads it, for example QM-4518."),
+        error_messages={"required": _("Give the reference of the bug: the customer may ask about it.")},
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+
+
+class ChoiceForm(forms.Form):
+    """How the customer wants a charge back (R14)."""
+
+    choice = forms.ChoiceField(choices=Choice.choices)
+
+
+class LaterForm(forms.Form):
+    """A later last day for points that are given back (D3)."""
+
+    later = forms.DateField(
+        label=_("Last day, where the customer is"),
+        required=False,
+        error_messages={"invalid": _("Give a day as 2027-12-31.")},
+        widget=forms.DateInput(attrs={"class": "input", "type": "date"}),
+    )
+
+    def __init__(self, *args: Any, at: datetime, zone: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = at.astimezone(zone_info(zone)).date()
+        self.zone = zone
+
+    def clean_later(self) -> date | None:
+        day: date | None = self.cleaned_data["later"]
+        if day is not None and day <= self.today:
+            raise forms.ValidationError(_("This day is not ahead. Give a later one."))
+        if day is not None and day.year > self.today.year + POLICY.credit_years_max:
+            raise forms.ValidationError(
+                _("More than %(n)d years ahead: check the year.") % {"n": POLICY.credit_years_max}
+            )
+        return day
+
+    @property
+    def until(self) -> datetime | None:
+        """The instant at which the granted day is over."""
+        day = self.cleaned_data.get("later")
+        return None if day is None else end_of(day, self.zone)
+
+
+class DecisionForm(LaterForm):
+    """An admin's word on a product failure: one of three buttons (D17)."""
+
+    key = KeyField()
+    do = forms.ChoiceField(
+        choices=[("credited", _("Give back the points")), ("refused", _("Refuse the credit"))],
+        error_messages={
+            "required": _("Press one of the buttons: nothing is decided yet."),
+            "invalid_choice": _("Only points can be given back, or the credit refused."),
+        },
+    )
+    later_why = forms.CharField(
+        label=_("Reason for the later day"),
+        required=False,
+        max_length=REASON_MAX,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    why = forms.CharField(
+        label=_("Reason, in words for the customer"),
+        required=False,
+        max_length=REASON_MAX,
+        widget=forms.Textarea(attrs={"class": "input", "rows": 4}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("do") == "refused" and not data.get("why") and "why" not in self.errors:
+            self.add_error("why", _("Say why: the customer reads it."))
+        if data.get("do") == "credited" and data.get("later") and not data.get("later_why"):
+            self.add_error("later_why", _("Say why the points live longer: it stands in the ledger for ever."))
+        return data
+
+    @property
+    def reason(self) -> str:
+        """The reason that belongs to the button."""
+        return str(self.cleaned_data["why" if self.cleaned_data["do"] == "refused" else "later_why"])
+
+    @property
+    def granted(self) -> datetime | None:
+        """The later end, where points are given back."""
+        return self.until if self.cleaned_data["do"] == "credited" else None

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from incidents.models import Incident, IncidentMail, Message
+from incidents.queries import Credit
 from incidents.windows import reopen_until
 from points.models import Charge
 from points.queries import balance, charge_parts
@@ -94,6 +95,17 @@ def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) ->
         key=f"too-late:{incident.pk}:{contact.pk}:{at.astimezone(zone_info(incident.customer.zone)):%Y-%m-%d}",
         reopen_until=_reopen_until(incident),
     )
+
+
+def bug_marked(incident: Incident, *, credit: Credit, at: datetime) -> OutgoingMail | None:
+    """It was a bug of ours: points or card, each as it would come today, and by when to say which (R14, D17)."""
+    return _send("bug_marked", incident, to=incident.contact, at=at, key=f"bug-marked:{credit.case.pk}", credit=credit)
+
+
+def bug_determined(incident: Incident, *, credit: Credit, at: datetime) -> OutgoingMail | None:
+    """What came back and until when, or why nothing does (D17)."""
+    key = f"bug-determined:{credit.case.pk}"
+    return _send("bug_determined", incident, to=incident.contact, at=at, key=key, credit=credit)
 
 
 def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: datetime) -> OutgoingMail | None:

@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Length
 from django.utils.translation import gettext_lazy as _
 
+from incidents.cases import CreditCase  # noqa: F401 a model of this app
 from incidents.numbers import grouped
 from incidents.statuses import FINISHED, UNFINISHED, Status
 from points.models import Charge
@@ -213,6 +214,13 @@ class TimelineCode(models.TextChoices):
     REOPEN_ASKED = "reopen_asked", _("re-opening asked for")
     REOPENED = "reopened", _("re-opened")
     REOPEN_REFUSED = "reopen_refused", _("re-opening refused")
+    BUG_MARKED = "bug_marked", _("marked as a product failure")
+    BUG_ASKED = "bug_asked", _("customer asked: points or card")
+    BUG_CHOSEN = "bug_chosen", _("customer chose")
+    BUG_SILENCE = "bug_silence", _("no answer, so points")
+    BUG_CREDITED = "bug_credited", _("points given back")
+    BUG_REFUNDED = "bug_refunded", _("card refunded")
+    BUG_REFUSED = "bug_refused", _("credit refused")
     WARNED = "warned", _("warned")
     BREACHED = "breached", _("breached")
 

@@ -8,11 +8,22 @@ from datetime import datetime
 
 from django.db.models import Case, Count, Q, QuerySet, When
 
-from incidents.access import incidents_for, messages_for, timeline_for
+from incidents.access import cases_for, incidents_for, messages_for, timeline_for
+from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
 from incidents.queue import Hand, hand_of
 from incidents.statuses import UNFINISHED, Status
-from points.queries import Part, Quote, charge_parts, quote
+from points.queries import (
+    CardRefusal,
+    CreditPart,
+    Part,
+    Quote,
+    card_refusal,
+    charge_parts,
+    credit_parts,
+    credit_preview,
+    quote,
+)
 from sla.deadline import plan
 from sla.explain import Row, rows
 from sla.holidays import calendar_for
@@ -107,6 +118,48 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
         is_cut=is_cut and not whole,
         reopened=any(step.code == TimelineCode.REOPENED for step in steps),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """A product failure with what giving its charge back makes, or made (D3, D17)."""
+
+    case: CreditCase
+    parts: tuple[CreditPart, ...]
+    no_card: CardRefusal
+
+    @property
+    def points(self) -> int:
+        return self.case.charge.points
+
+    @property
+    def soonest(self) -> CreditPart | None:
+        """What ends first of it."""
+        return self.parts[0] if self.parts else None
+
+
+def credit_of(case: CreditCase, *, at: datetime, later: datetime | None = None) -> Credit:
+    """What came back if it was credited, otherwise what would at ``at``, or until ``later``.
+
+    Raises NotLater where ``later`` is later for no leg.
+    """
+    if case.outcome == CaseOutcome.CREDITED:
+        parts = credit_parts(charge_id=case.charge_id)
+    else:
+        parts = credit_preview(charge=case.charge, at=at, later=later)
+    return Credit(case=case, parts=parts, no_card=card_refusal(part.lot.purchase for part in parts))
+
+
+def credit_on(scope: Scope, incident: Incident, *, at: datetime) -> Credit | None:
+    """The product failure of an incident's current charge, as its page shows it; None where it is none."""
+    case = cases_for(scope).filter(incident=incident, charge__link__current=True).first()
+    return None if case is None else credit_of(case, at=at)
+
+
+def unanswered(scope: Scope, *, limit: int = 20) -> QuerySet[CreditCase]:
+    """Product failures whose customer has not said yet how to give the charge back (D17)."""
+    cases = cases_for(scope).exclude(state=CaseState.DETERMINED).filter(choice="")
+    return cases.select_related("incident__customer")[:limit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, OrderBy, Q, QuerySet
 
-from incidents.access import held_for, incidents_for
+from incidents.access import cases_to_determine, held_for, incidents_for
 from incidents.models import Incident, IncidentClock
 from incidents.statuses import UNFINISHED, Status
 from points.queries import balances
@@ -104,6 +104,7 @@ class Counts:
     customer: int
     decide: int
     held: int
+    credits: int = 0
 
     def of(self, code: GroupCode) -> int:
         return int(getattr(self, code))
@@ -163,7 +164,10 @@ def _links(scope: Scope) -> QuerySet[IncidentClock]:
 
 
 def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
-    """How many incidents each group has, in four queries however many there are; with ``mine`` one's own only."""
+    """How many incidents each group has, in four queries however many there are, and one for admins.
+
+    With ``mine`` one's own only.
+    """
     # Two questions: one with an OR over both would read every incident there ever was.
     late = RUNNING & Q(clock__due_at__lt=at)
     found = (
@@ -193,6 +197,7 @@ def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
         today=today,
         later=running - found["late"] - today,
         held=0 if mine else held_for(scope).count(),
+        credits=cases_to_determine(scope).count() if scope.admin and not mine else 0,
     )
 
 

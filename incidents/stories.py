@@ -20,6 +20,9 @@ TONES = {
     TimelineCode.CLOSED: "calm",
     TimelineCode.REOPENED: "calm",
     TimelineCode.REOPEN_ASKED: "waiting",
+    TimelineCode.BUG_MARKED: "points",
+    TimelineCode.BUG_CREDITED: "points",
+    TimelineCode.BUG_REFUNDED: "points",
 }
 
 
@@ -49,6 +52,22 @@ def say(step: TimelineEntry) -> str:
             return _("%(who)s re-opened it at no charge, with a fresh deadline") % {"who": who}
         case TimelineCode.REOPEN_REFUSED:
             return _("%(who)s decided that this is a different problem") % {"who": who}
+        case TimelineCode.BUG_MARKED:
+            return _("%(who)s marked it as a bug of ours") % {"who": who}
+        case TimelineCode.BUG_ASKED:
+            return _("The customer was asked how to give the charge back")
+        case TimelineCode.BUG_CHOSEN:
+            words = {"points": _("%(who)s wants the points back"), "card": _("%(who)s wants a refund to the card")}
+            return words[step.data["choice"]] % {"who": who}
+        case TimelineCode.BUG_SILENCE:
+            return _("No answer within %(n)d days: points") % {"n": step.data["days"]}
+        case TimelineCode.BUG_CREDITED:
+            back = ngettext("%(who)s gave back %(n)d point", "%(who)s gave back %(n)d points", step.data["points"])
+            return back % {"who": who, "n": step.data["points"]}
+        case TimelineCode.BUG_REFUNDED:
+            return _("%(who)s refunded the card") % {"who": who}
+        case TimelineCode.BUG_REFUSED:
+            return _("%(who)s refused the credit") % {"who": who}
         case TimelineCode.WARNED:
             minutes = step.data["minutes"]
             return ngettext("Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes) % {

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
+from incidents.services import crediting
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
 
@@ -24,3 +25,9 @@ def file_mails() -> int:
 def announce_clocks() -> int:
     """Flags what is about to be late, and what is (D13)."""
     return announce_due(at=clock.now())
+
+
+@shared_task(name="incidents.record_silence")
+def record_silence() -> int:
+    """Keeps "points" where a customer did not say in 14 days how to give a charge back (D17)."""
+    return crediting.record_silence(at=clock.now())

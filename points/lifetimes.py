@@ -29,8 +29,16 @@ def expires_at(*, bought_on: date, zone: str) -> datetime:
     >>> expires_at(bought_on=date(2026, 11, 25), zone="America/Los_Angeles").isoformat()
     '2027-11-26T08:00:00+00:00'
     """
-    following = last_day(bought_on) + DAY
-    return datetime.combine(following, time.min, tzinfo=zone_info(zone)).astimezone(UTC)
+    return end_of(last_day(bought_on), zone)
+
+
+def end_of(day: date, zone: str) -> datetime:
+    """The first instant (UTC) after a local day.
+
+    >>> end_of(date(2026, 12, 31), "America/New_York").isoformat()
+    '2027-01-01T05:00:00+00:00'
+    """
+    return datetime.combine(day + DAY, time.min, tzinfo=zone_info(zone)).astimezone(UTC)
 
 
 def credit_expires_at(*, lot_expires_at: datetime, charged_at: datetime, credited_at: datetime) -> datetime:

@@ -22,6 +22,7 @@ class Policy:
     expiry_warning_days: tuple[int, ...] = (30, 7, 1)  # D7
     draft_days: int = 30  # D8
     pack_sizes: tuple[int, ...] = (10, 30, 100, 300)  # D32
+    credit_years_max: int = 5  # D3: a later expiry than that is taken for a slip of the hand
     lot_points_max: int = 100_000  # D32: more in one lot is taken for a slip of the hand
 
     # Business hours

@@ -157,6 +157,7 @@ CELERY_BEAT_SCHEDULE = {
         ("deliver-mail", "mail.deliver", 5),
         ("file-mail", "incidents.file_mail", 5),
         ("announce-clocks", "incidents.announce_clocks", 20),
+        ("record-silence", "incidents.record_silence", 600),
         ("expire-points", "points.write_expiries", 600),
     )
 }

@@ -6,6 +6,7 @@ from django import template
 from django.utils.translation import gettext_lazy as _
 
 from incidents import numbers, stories
+from incidents.cases import CaseOutcome, CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
 from incidents.queue import Group, Row
 from supportdesk import words
@@ -59,3 +60,32 @@ def group_name(group: Group) -> str:
 @register.filter
 def group_hint(group: Group) -> str:
     return str(NAMES[group.code][1])
+
+
+NO_CARD = {
+    "not_by_card": _("these points were not paid by card"),
+    "no_provider": _("refunds to a card are not connected yet"),
+}
+OUTCOMES = {
+    CaseOutcome.CREDITED: _("points given back"),
+    CaseOutcome.REFUNDED: _("card refunded"),
+    CaseOutcome.REFUSED: _("credit refused"),
+}
+
+
+@register.filter
+def no_card(code: str) -> str:
+    """Why nothing can be refunded to a card (D5)."""
+    return str(NO_CARD[code])
+
+
+@register.filter
+def case_words(case: CreditCase) -> str:
+    """Where a product failure stands, for the desk (D17)."""
+    if case.outcome:
+        return str(OUTCOMES[CaseOutcome(case.outcome)])
+    if case.choice and case.chosen_by_id is None:
+        return str(_("no answer, so points"))
+    if case.choice:
+        return str(_("customer prefers the card") if case.choice == Choice.CARD else _("customer prefers points"))
+    return str(_("customer asked") if case.state == CaseState.ASKED else _("customer not asked yet"))

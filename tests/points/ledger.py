@@ -63,7 +63,9 @@ def credited(lot: Lot, points: int, *, at: datetime, expires_at: datetime) -> Lo
     return credit
 
 
-def back(charge: Charge, *, at: datetime, key_: str = "", reason: str = "A bug", until: datetime | None = None) -> Any:
+def back(
+    charge: Charge, *, at: datetime, key_: str = "", reason: str = "A bug", until: datetime | None = None
+) -> list[Lot]:
     """What giving a charge back makes."""
     return services.credit_back(
         charge_id=charge.pk, at=at, actor=None, key=key_ or key(), reason=reason, expires_at=until
