@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django import template
 from django.utils.translation import gettext_lazy as _
 
@@ -9,6 +11,8 @@ from incidents import numbers, stories
 from incidents.cases import CaseOutcome, CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
 from incidents.queue import Group, Row
+from points.currencies import exponent
+from points.models import Lot, Purchase
 from supportdesk import words
 from supportdesk.people.models import User
 
@@ -89,3 +93,16 @@ def case_words(case: CreditCase) -> str:
     if case.choice:
         return str(_("customer prefers the card") if case.choice == Choice.CARD else _("customer prefers points"))
     return str(_("customer asked") if case.state == CaseState.ASKED else _("customer not asked yet"))
+
+
+@register.filter
+def bought_day(lot: Lot, zone: str) -> str:
+    """The customer's local day on which a lot was bought."""
+    return words.day(lot.bought_at, zone)
+
+
+@register.filter
+def money(purchase: Purchase) -> str:
+    """What a purchase cost: "EUR 245.10" (D37)."""
+    decimals = exponent(purchase.currency)
+    return f"{purchase.currency} {Decimal(purchase.amount_minor).scaleb(-decimals):.{decimals}f}"

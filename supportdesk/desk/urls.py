@@ -17,5 +17,6 @@ urlpatterns = [
     path("incidents/<str:number>/note/", views.note, name="note"),
     path("incidents/<str:number>/close/", views.close, name="close"),
     path("incidents/<str:number>/reopen/", views.reopen, name="reopen"),
+    path("incidents/<str:number>/bug/", views.bug, name="bug"),
     path("incidents/<str:number>/refuse/", views.refuse, name="refuse"),
 ]

@@ -15,13 +15,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from incidents import access, queries
 from incidents import queue as queues
-from incidents.forms import AnswerForm, NoteForm, ReasonForm, renew_key
+from incidents.forms import AnswerForm, BugForm, NoteForm, ReasonForm, renew_key
 from incidents.models import Incident
 from incidents.numbers import grouped, is_number, typed
-from incidents.services import conversation, ownership, reopening
+from incidents.services import conversation, crediting, ownership, reopening
 from incidents.services.common import KeyReused, NotAllowed, Refused
 from incidents.statuses import Act, allows
 from points.queries import balance
+from points.services import AlreadyGivenBack
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken, signed_in
 
@@ -230,10 +231,44 @@ def refuse(request: DeskRequest, number: str) -> HttpResponse:
     return _page(request, found, refuse_form=form)
 
 
+@door("technician")
+@require_POST
+def bug(request: DeskRequest, number: str) -> HttpResponse:
+    """Marks it as a product failure: the customer is asked, an admin determines it (D17)."""
+    found = _incident(request, number)
+    form = BugForm(request.POST, prefix="bug")
+    if form.is_valid():
+        data = form.cleaned_data
+        refused = _try(
+            lambda: crediting.mark_bug(
+                incident_id=found.pk,
+                reference=data["reference"],
+                user=signed_in(request),
+                at=request.at,
+                key=data["key"],
+            )
+        )
+        if refused is None:
+            said = _("It is on the admins’ list, and the customer is asked: points or card.")
+            if not found.contact.email:
+                said = _("It is on the admins’ list. The customer has no e-mail address: ask them on the phone.")
+            messages.success(request, said, extra_tags="calm")
+            return redirect("desk:incident", number)
+        form.add_error("reference", refused)
+    return _page(request, found, bug_form=form)
+
+
 def _try(act: Any) -> str | None:
     """Does it, or says why not."""
     try:
         act()
+    except crediting.AlreadyMarked as marked:
+        return _("%(who)s marked it before, as %(reference)s. Nothing was changed.") % {
+            "who": marked.case.marked_by,
+            "reference": marked.case.reference,
+        }
+    except AlreadyGivenBack:
+        return _("What it cost was given back before. Nothing was changed.")
     except conversation.NoAnswerYet:
         return _("The customer waits for an answer. Write in a line what solved it, and choose “close” beside it.")
     except reopening.NothingToDecide:
@@ -288,6 +323,8 @@ def _page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpRes
         "answer_form": AnswerForm(prefix="answer", initial={"key": uuid4().hex, "then": "waiting", "seen": seen}),
         "note_form": NoteForm(prefix="note", initial={"key": uuid4().hex}),
         "refuse_form": ReasonForm(prefix="refuse", initial={"key": uuid4().hex}),
+        "credit": queries.credit_on(request.scope, found, at=request.at),
+        "bug_form": BugForm(prefix="bug", initial={"key": uuid4().hex}),
         **given,
     }
     return render(request, "desk/incident.html", context, status=status)

@@ -58,6 +58,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "next": queries.soonest(lines),
         "drafts": drafts,
         "closed": queries.closed_lately(request.scope),
+        "credits": queries.unanswered(request.scope),
         "points": accounts(request.scope, at=request.at),
         "several": len(request.scope.memberships) > 1,
     }
@@ -139,7 +140,7 @@ def report_promise(request: DeskRequest) -> HttpResponse:
 @require_GET
 def incident(request: DeskRequest, number: str) -> HttpResponse:
     """One incident: the conversation, the deadline and why, what it cost."""
-    found = _incident(request, number)
+    found = incident_of(request, number)
     fresh = request.session.pop("fresh", "") == found.number
     return _incident_page(request, found, MessageForm(initial={"key": uuid4().hex}), fresh=fresh)
 
@@ -148,11 +149,11 @@ def incident(request: DeskRequest, number: str) -> HttpResponse:
 @require_POST
 def message(request: DeskRequest, number: str) -> HttpResponse:
     """Adds to an incident, or asks to re-open it: what is written is kept in every case (D16)."""
-    found = _incident(request, number)
+    found = incident_of(request, number)
     form = MessageForm(request.POST)
     if not form.is_valid():
         return _incident_page(request, found, form, status=422)
-    contact = _contact_of(request, found)
+    contact = contact_of(request, found)
     try:
         added = customer_message(
             incident_id=found.pk,
@@ -188,6 +189,7 @@ def _incident_page(
         "story": queries.story(request.scope, found, at=request.at, whole="all" in request.GET),
         "form": form,
         "fresh": fresh,
+        "credit": queries.credit_on(request.scope, found, at=request.at),
         "window_over": over,
         "reopen_through": words.day(reopen_until(first_closed_at=first, zone=zone) - timedelta(microseconds=1), zone)
         if first
@@ -290,7 +292,8 @@ def _own_contacts(request: DeskRequest) -> list[Contact]:
     return list(own.select_related("customer", "user").order_by("customer__name", "pk"))
 
 
-def _incident(request: DeskRequest, number: str) -> Incident:
+def incident_of(request: DeskRequest, number: str) -> Incident:
+    """The incident of that number, if the reader may see it here; 404 otherwise (D22)."""
     if not is_number(number):
         raise Http404
     seen = access.incidents_for(request.scope).filter(customer__in=customers_for(request.scope))
@@ -298,7 +301,8 @@ def _incident(request: DeskRequest, number: str) -> Incident:
     return get_object_or_404(mine.select_related("customer", "contact", "owner", "release__product"), number=number)
 
 
-def _contact_of(request: DeskRequest, found: Incident) -> Contact:
+def contact_of(request: DeskRequest, found: Incident) -> Contact:
+    """The contact that the reader is of the incident's customer."""
     member = request.scope.membership(found.customer_id)
     if member is None:
         raise Http404

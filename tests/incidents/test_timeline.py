@@ -58,6 +58,6 @@ def test_each_step_has_words(cast: Cast, at: datetime):
     incident = opened(cast.owner, at=at)
     for code in TimelineCode:
         step = TimelineEntry(incident=incident, at=at, code=code, user=cast.technician)
-        step.data = {"to": "waiting", "minutes": 60}
+        step.data = {"to": "waiting", "minutes": 60, "choice": "points", "days": 14, "points": 10}
         assert stories.say(step)
         assert isinstance(stories.tone(step), str)

@@ -11,9 +11,10 @@ from typing import Any
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from incidents.cases import CreditCase
 from incidents.models import Draft, HeldMail, Incident
 from incidents.numbers import number_of
-from incidents.services import conversation, opening, ownership
+from incidents.services import conversation, crediting, opening, ownership
 from supportdesk.demo import mailbox
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
@@ -32,6 +33,7 @@ class World:
     incident: Incident
     draft: Draft
     held: HeldMail
+    case: CreditCase
     mail: str
 
     def browser(self, person: str) -> Client:
@@ -53,14 +55,17 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
     incident = opened(cast.owner, at=at, subject=f"Subject {THEIRS}", text=f"Text {THEIRS}")
     ownership.take(incident_id=incident.pk, user=cast.technician, at=at)
     conversation.note(incident_id=incident.pk, text=f"Note {INSIDE}", user=cast.technician, at=at, key=key())
-    ours = incident.mails.get().mail.message_id
+    ours = incident.mails.get(mail__kind="incident_opened").mail.message_id
     mailed(sender="olive@acme.example", at=at, text=f"Away {INSIDE}", In_Reply_To=ours, Auto_Submitted="auto-replied")
+    case = crediting.mark_bug(incident_id=incident.pk, reference=THEIRS, user=cast.technician, at=at, key=key())
     draft = opening.report_problem(report=a_report(cast.owner, subject=f"Draft {THEIRS}"), at=at, key=key())
     assert isinstance(draft, Draft)
     raw = mailed(sender="nobody@strange.example", at=at, subject=f"{INSIDE} {incident.number}", text=INSIDE)
     source = b"From: support@desk.example\r\nSubject: Hello\r\n\r\nHello\r\n"
     name = mailbox.store(folder / "mailbox", source, ["olive@acme.example"], "support@desk.example")
-    return World(cast=cast, incident=incident, draft=draft, held=HeldMail.objects.get(raw_mail=raw), mail=name)
+    return World(
+        cast=cast, incident=incident, draft=draft, held=HeldMail.objects.get(raw_mail=raw), case=case, mail=name
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
