@@ -20,7 +20,6 @@ from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.forms import DecisionForm, LaterForm
 from incidents.models import Draft, HeldMail, Incident, Product, Release, TimelineEntry
 from incidents.services import crediting
-from incidents.templatetags.incident_words import OUTCOMES
 from points.queries import balance
 from points.services import AlreadyGivenBack, NotLater
 from supportdesk import clock, words
@@ -210,5 +209,5 @@ def _decided(decided: crediting.AlreadyDetermined) -> str:
     """Who was faster, and what they decided."""
     return _("%(who)s was faster: %(outcome)s. Nothing was changed.") % {
         "who": decided.by,
-        "outcome": OUTCOMES[CaseOutcome(decided.outcome)],
+        "outcome": CaseOutcome(decided.outcome).label,
     }

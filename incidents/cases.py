@@ -31,9 +31,9 @@ class Choice(models.TextChoices):
 class CaseOutcome(models.TextChoices):
     """What an admin made of it."""
 
-    CREDITED = "credited", _("points credited")
+    CREDITED = "credited", _("points given back")
     REFUNDED = "refunded", _("card refunded")
-    REFUSED = "refused", _("refused")
+    REFUSED = "refused", _("credit refused")
 
 
 class CreditCase(models.Model):

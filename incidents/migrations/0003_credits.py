@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('answer_due', models.DateTimeField(help_text='From then on silence means points.', null=True, verbose_name='answer by')),
                 ('choice', models.CharField(blank=True, choices=[('points', 'points'), ('card', 'card')], max_length=8, verbose_name='customer wants')),
                 ('chosen_at', models.DateTimeField(null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('credited', 'points credited'), ('refunded', 'card refunded'), ('refused', 'refused')], max_length=8, verbose_name='outcome')),
+                ('outcome', models.CharField(blank=True, choices=[('credited', 'points given back'), ('refunded', 'card refunded'), ('refused', 'credit refused')], max_length=8, verbose_name='outcome')),
                 ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
                 ('later_until', models.DateTimeField(help_text='A later expiry of the credits, granted with the reason.', null=True)),
                 ('determined_at', models.DateTimeField(null=True, verbose_name='determined')),

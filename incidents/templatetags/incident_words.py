@@ -8,7 +8,7 @@ from django import template
 from django.utils.translation import gettext_lazy as _
 
 from incidents import numbers, stories
-from incidents.cases import CaseOutcome, CaseState, Choice, CreditCase
+from incidents.cases import CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
 from incidents.queue import Group, Row
 from points.currencies import exponent
@@ -70,11 +70,6 @@ NO_CARD = {
     "not_by_card": _("these points were not paid by card"),
     "no_provider": _("refunds to a card are not connected yet"),
 }
-OUTCOMES = {
-    CaseOutcome.CREDITED: _("points given back"),
-    CaseOutcome.REFUNDED: _("card refunded"),
-    CaseOutcome.REFUSED: _("credit refused"),
-}
 
 
 @register.filter
@@ -87,7 +82,7 @@ def no_card(code: str) -> str:
 def case_words(case: CreditCase) -> str:
     """Where a product failure stands, for the desk (D17)."""
     if case.outcome:
-        return str(OUTCOMES[CaseOutcome(case.outcome)])
+        return case.get_outcome_display()
     if case.choice and case.chosen_by_id is None:
         return str(_("no answer, so points"))
     if case.choice:

@@ -71,7 +71,7 @@ PRODUCTS: Final = (
     ("Quillmark Web", (("7.0", 400, 90), ("7.1", 60, None))),
 )
 # Customer, release, kind, subject, text, business minutes ago, what became of it, by whom
-# What became of it: "" nobody has answered, "taken", "waiting", "wrote", "work", "closed", "asked"
+# What became of it: "" nobody has answered, "taken", "waiting", "wrote", "work", "closed", "asked", "bug"
 INCIDENTS: Final = (
     (
         *("Fjordlys Havbruk", "12.3", "operation", "Message store will not start after disk was full"),
@@ -122,7 +122,7 @@ INCIDENTS: Final = (
     ),
     (
         *("Kilima Solar", "4.1", "operation", "Sync 4.1 drains batteries since Tuesday"),
-        *("All phones with Sync 4.1 lose their battery by noon.", 1_400, "waiting", "Maya Okafor"),
+        *("All phones with Sync 4.1 lose their battery by noon.", 1_400, "bug", "Maya Okafor"),
     ),
     (
         *("Harbour & Heath", "12.2", "configuration", "Certificate chain refused by old phones"),
@@ -141,4 +141,5 @@ CUSTOMER_AGAIN: Final = "Here it is. The same line shows up each time before it 
 RESOLUTION: Final = (
     "Hello,\n\nthe setting is now right on both servers, and we have seen it work. I close this for now."
 )
+BUG: Final = "QS-1187"
 BACK_AGAIN: Final = "I am afraid it is back: exactly the same as before, since this morning."

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from incidents.models import Incident, Kind, Product, Release, Via
 from incidents.services.conversation import answer, customer_message
+from incidents.services.crediting import mark_bug
 from incidents.services.opening import Report, open_incident
 from incidents.services.ownership import take
 from points.services import grant
@@ -171,4 +172,8 @@ class Command(BaseCommand):
                 via=Via.PORTAL,
                 at=before(40),
                 key=f"{key}-again",
+            )
+        if became == "bug":
+            mark_bug(
+                incident_id=incident.pk, reference=sample.BUG, user=user, at=before(minutes_ago - 130), key=f"{key}-bug"
             )
