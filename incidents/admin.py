@@ -20,7 +20,7 @@ from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.forms import DecisionForm, LaterForm
 from incidents.models import Draft, HeldMail, Incident, Product, Release, TimelineEntry
 from incidents.services import crediting
-from points.queries import balance
+from points.queries import balance, given_back
 from points.services import AlreadyGivenBack, NotLater
 from supportdesk import clock, words
 from supportdesk.people.doors import DeskRequest, signed_in
@@ -193,6 +193,7 @@ class CreditCaseAdmin(LookOnly):
             "later": later,
             "problem": problem,
             "form": form,
+            "given": given_back(charge_id=case.charge_id),
             "balance": balance(customer_id=case.incident.customer_id, at=request.at),
             "open_count": cases_to_determine(request.scope).count(),
         }

@@ -247,3 +247,7 @@ def test_the_second_admin_is_told_who_decided_what(cast: Cast, case: CreditCase,
 def test_what_was_given_back_otherwise_is_said(cast: Cast, case: CreditCase, admin: Client, at: datetime):
     credit_back(charge_id=case.charge_id, at=at, actor=None, key="k", reason="Declined")
     assert "This charge was given back before" in told(sent(admin, case, "credited"))
+    said = told(admin.get(page(case)))
+    assert "Not possible: what it cost was given back before, Declined." in said
+    assert "Give back 10 points" not in said
+    assert "The credit is refused" in told(sent(admin, case, "refused", why="You have them already"))
