@@ -15,7 +15,7 @@ from points.queries import balance, every_line, statement
 from points.timeline import balance_at, first_instant, future_levels, past_levels, year_began
 from supportdesk.people.models import Customer
 from tests.cast import Cast
-from tests.points.ledger import DAY, charged, credited, given
+from tests.points.ledger import DAY, back, charged, given
 from tests.points.test_queries import ledger, queries, twin
 
 ZONE = "America/New_York"
@@ -105,10 +105,10 @@ def test_a_lot_that_is_spent_ends_with_its_last_point(cast: Cast, at: datetime):
 @pytest.mark.rule("D3")
 def test_a_credit_begins_when_it_was_given(cast: Cast, at: datetime):
     lot = given(cast.acme, 10, at=at)
-    charged(cast.acme, 10, at=at)
-    credited(lot, 10, at=at + 100 * DAY, expires_at=at + 300 * DAY)
+    (made,) = back(charged(cast.acme, 10, at=at), at=at + 100 * DAY)
     spent, credit = told(cast.acme, at=at + 101 * DAY).lives
-    assert (credit.began, credit.ended, credit.state) == (at + 100 * DAY, at + 300 * DAY, "left")
+    ends = at + 100 * DAY + (lot.expires_at - at)
+    assert (credit.lot, credit.began, credit.ended, credit.state) == (made, at + 100 * DAY, ends, "left")
     assert spent.state == "spent"
 
 

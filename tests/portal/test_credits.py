@@ -110,8 +110,8 @@ def test_what_came_back_is_told_on_the_page_and_in_the_statement(cast: Cast, cas
     assert "I want the" not in words
     number = " ".join(case.incident.shown_number.split())
     statement = said(cast, "/points/")
-    assert f"Credited {number} , valid until 1 Dec 2027, lot of 1 Dec 2026 +10 balance 10" in statement
-    assert "1 Dec 2026 given back 1 Dec 2027 10 of 10" in statement
+    assert f"Credited: what incident {number} cost +10 balance 10" in statement
+    assert "10 of 10 left credited 1 Dec 2026 through 1 Dec 2027" in statement
     late = signed_in(cast.owner).post(there(case.incident, "credit/"), {"choice": "points"}, follow=True)
     assert "It is decided already; see below." in plain(late.content.decode())
 
