@@ -3,7 +3,8 @@
 const taken = new Set((document.body.dataset.taken || "").split(" "));
 
 for (const field of document.querySelectorAll("textarea[data-keep], input[data-keep]")) {
-  const name = `keep:${location.pathname}:${field.name}`;
+  // By the form it belongs to: the page that refuses it has another address.
+  const name = `keep:${new URL(field.form.action).pathname}:${field.name}`;
   const key = () => field.form.querySelector("input[type=hidden][name$=key]").value;
   const keep = () => sessionStorage.setItem(name, JSON.stringify({ key: key(), text: field.value }));
   const kept = JSON.parse(sessionStorage.getItem(name) || "null");
