@@ -21,6 +21,9 @@ def policy_makes_sense(**kwargs: Any) -> list[CheckMessage]:
         wrong.append(Error("Warnings are given from the earliest to the latest: 60, 15.", id="desk.E003"))
     if max(POLICY.warning_minutes) >= POLICY.response_minutes:
         wrong.append(Error("A warning lies before its clock starts.", id="desk.E004"))
+    days = POLICY.expiry_warning_days
+    if sorted(set(days), reverse=True) != list(days) or not all(0 <= count < 365 * POLICY.lot_years for count in days):
+        wrong.append(Error("Expiry is warned of from the earliest to the latest: 30, 7, 1.", id="desk.E005"))
     return wrong
 
 

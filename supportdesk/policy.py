@@ -19,7 +19,8 @@ class Policy:
     email_points: int = 10  # R1
     phone_points: int = 30  # R1
     lot_years: int = 1  # R2, D1: local calendar years
-    expiry_warning_days: tuple[int, ...] = (30, 7, 1)  # D7
+    expiry_warning_days: tuple[int, ...] = (30, 7, 1)  # D7: local days before the last one
+    expiry_warning_time: time = time(9)  # D7: of that day, in the zone of the purchase
     draft_days: int = 30  # D8
     pack_sizes: tuple[int, ...] = (10, 30, 100, 300)  # D32
     credit_years_max: int = 5  # D3: a later expiry than that is taken for a slip of the hand
