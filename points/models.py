@@ -221,6 +221,50 @@ class Entry(models.Model):
         return f"{self.cause} {self.points:+d}"
 
 
+class ExpiryWarning(models.Model):
+    """That the customer was warned of a lot's expiry, so many days before it: once each, append-only (D7)."""
+
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="warnings")
+    days = models.PositiveSmallIntegerField(_("days before"))
+    warned_at = models.DateTimeField(_("warned"))
+
+    class Meta:
+        verbose_name = _("expiry warning")
+        verbose_name_plural = _("expiry warnings")
+        ordering: ClassVar = ["-warned_at", "-id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["lot", "days"], name="expiry_warned_once")]
+
+    def __str__(self) -> str:
+        return f"lot {self.lot_id}, {self.days} days"
+
+
+class LowBalance(models.Model):
+    """That a balance fell under the price of the cheapest incident, and the customer was told: append-only (D7).
+
+    ``fell_at`` is the instant of the fall: a charge's, or without ``charge`` that of an expiry.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="low_balances")
+    charge = models.OneToOneField(Charge, on_delete=models.PROTECT, null=True, related_name="low_balance")
+    fell_at = models.DateTimeField(_("fell"))
+    on_hand = models.PositiveIntegerField(_("left"))
+    warned_at = models.DateTimeField(_("warned"))
+
+    class Meta:
+        verbose_name = _("low balance")
+        verbose_name_plural = _("low balances")
+        ordering: ClassVar = ["-fell_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["customer", "fell_at"], condition=Q(charge=None), name="low_balance_by_expiry_once"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["customer", "-fell_at"], name="low_balance_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.on_hand} points left"
+
+
 class LedgerSetting(models.Model):
     """One row that only the owner's role may write: how far an entry may be off the database's clock (D40)."""
 

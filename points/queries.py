@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from django.db.models import BigIntegerField, CharField, F, QuerySet, Sum, Value
+from django.db.models import BigIntegerField, CharField, Exists, F, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from points.crediting import Leg, plan_credits
-from points.models import Cause, Charge, Entry, GiveBack, Lot, Purchase, PurchaseKind
+from points.models import Cause, Charge, Entry, ExpiryWarning, GiveBack, Lot, Purchase, PurchaseKind
 from points.spending import LotState, plan_spending
+from supportdesk.people.models import Contact
+from supportdesk.policy import POLICY
+
+# A warning is due less than this much earlier than its days before the expiry, whatever the zone's clocks do.
+ZONES = timedelta(days=2)
 
 CHUNK = 2_000  # rows that are fetched at once where all are
 
@@ -110,6 +115,53 @@ def balance(*, customer_id: int, at: datetime) -> int:
     """Points on hand at ``at``: one query, however long the history."""
     found = lots_on_hand(customer_id=customer_id, at=at).order_by().aggregate(total=Sum("remaining"))
     return found["total"] or 0
+
+
+def balance_around(*, customer_id: int, instant: datetime) -> tuple[int, int]:
+    """Points on hand an instant before ``instant`` and right after it, by what counts at which instant (D6).
+
+    Taken back from what the lots have now, so it costs as much as was written since, not the whole history.
+    An expiry that no job has written yet counts at its instant all the same (D1).
+    """
+    lots = Lot.objects.filter(customer_id=customer_id, remaining__gt=0).order_by()
+    entries = Entry.objects.filter(customer_id=customer_id).order_by()
+    left = lots.aggregate(
+        before=Sum("remaining", filter=Q(expires_at__gte=instant), default=0),
+        after=Sum("remaining", filter=Q(expires_at__gt=instant), default=0),
+    )
+    since = entries.filter(at__gte=instant).aggregate(
+        before=Sum("points", default=0), after=Sum("points", filter=Q(at__gt=instant), default=0)
+    )
+    return left["before"] - since["before"], left["after"] - since["after"]
+
+
+def told_of_points(customer_id: int) -> list[Contact]:
+    """Who gets mail about the customer's points: its administrators, or where there is none everybody who may see them.
+
+    Only contacts that are present and have an e-mail address; never a restricted one (D7, D21).
+    """
+    contacts = list(_may_be_told().filter(customer_id=customer_id).order_by("pk"))
+    return [contact for contact in contacts if contact.is_administrator] or contacts
+
+
+def lots_to_warn_of(*, at: datetime) -> list[tuple[int, int, datetime, str]]:
+    """Lots whose warning may be due at ``at``, earliest expiry first: lot, customer, expiry and zone of purchase (D7).
+
+    One query along the index of lots with points left. It looks somewhat too far ahead, for days are those of
+    the lot's own zone: ``points.warnings`` has the last word. A lot that was warned of is left out until its
+    next threshold comes near; one of a customer whom no mail reaches, until somebody there has an address.
+    """
+    near = Q()
+    for days in POLICY.expiry_warning_days:
+        told = ExpiryWarning.objects.filter(lot=OuterRef("pk"), days__lte=days)
+        near |= Q(~Exists(told), expires_at__lte=at + timedelta(days=days) + ZONES)
+    lots = Lot.objects.filter(near, remaining__gt=0, expires_at__gt=at)
+    lots = lots.filter(Exists(_may_be_told().filter(customer=OuterRef("customer")))).order_by("expires_at", "pk")
+    return list(lots.values_list("pk", "customer_id", "expires_at", "purchase__zone"))
+
+
+def _may_be_told() -> QuerySet[Contact]:
+    return Contact.objects.filter(removed_at=None, restricted=False).exclude(email="")
 
 
 def balances(customer_ids: Iterable[int], *, at: datetime) -> dict[int, int]:

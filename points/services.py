@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from points import warning_services
 from points.crediting import NotLater, ReasonMissing, plan_credits
 from points.lifetimes import expires_at as purchase_expires_at
 from points.models import Cause, Charge, Entry, GiveBack, Lot, Purchase, PurchaseKind
@@ -113,11 +114,12 @@ def charge(
 ) -> Charge:
     """Takes ``points`` from the lots on hand, earliest expiry first, in full or not at all (R3, D2).
 
-    Locks the customer's row first. The same key with the same content gives the first charge back.
+    Locks the customer's row first. The same key with the same content gives the first charge back. Where the
+    charge leaves too little for another incident, the customer is told (D7).
 
     Raises NotEnoughPoints, KeyReused; then nothing has changed.
     """
-    lock_customer(customer_id)
+    customer = lock_customer(customer_id)
     before = Charge.objects.filter(key=key).first()
     if before is not None:
         same = (before.customer_id, before.points, before.channel, before.reference)
@@ -157,6 +159,7 @@ def charge(
         )
         for lot_id, drawn in spending.parts
     )
+    warning_services.tell_of_charge(customer=customer, charge=made, on_hand=spending.on_hand)
     return made
 
 
@@ -244,12 +247,12 @@ def write_expiries(*, at: datetime, limit: int = 500) -> int:
     at ``expires_at``, however late it is written.
     """
     due = Lot.objects.filter(remaining__gt=0, expires_at__lte=at).order_by("expires_at", "pk")
-    return sum(_expire(lot_id, customer_id) for lot_id, customer_id in due.values_list("pk", "customer_id")[:limit])
+    return sum(_expire(lot_id, customer_id, at) for lot_id, customer_id in due.values_list("pk", "customer_id")[:limit])
 
 
 @transaction.atomic
-def _expire(lot_id: int, customer_id: int) -> bool:
-    lock_customer(customer_id)
+def _expire(lot_id: int, customer_id: int, at: datetime) -> bool:
+    customer = lock_customer(customer_id)
     lot = Lot.objects.get(pk=lot_id)
     if not lot.remaining:
         return False
@@ -261,4 +264,5 @@ def _expire(lot_id: int, customer_id: int) -> bool:
         at=lot.expires_at,
         key=f"expiry:{lot.pk}",
     )
+    warning_services.tell_of_expiry(customer=customer, expired_at=lot.expires_at, at=at)
     return True

@@ -159,6 +159,7 @@ CELERY_BEAT_SCHEDULE = {
         ("announce-clocks", "incidents.announce_clocks", 20),
         ("record-silence", "incidents.record_silence", 600),
         ("expire-points", "points.write_expiries", 600),
+        ("warn-of-expiries", "points.warn", 600),
     )
 }
 

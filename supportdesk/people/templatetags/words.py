@@ -42,6 +42,12 @@ def said_full(instant: datetime, zone: str) -> str:
 
 
 @register.filter
+def said_day(instant: datetime, zone: str) -> str:
+    """The date with its year, for mails."""
+    return words.day(instant, zone)
+
+
+@register.filter
 def said_day_before(instant: datetime, zone: str) -> str:
     """The last local day before ``instant``, the first that no longer counts, for mails."""
     return words.day(instant - timedelta(microseconds=1), zone)
