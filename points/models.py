@@ -34,7 +34,7 @@ class Purchase(models.Model):
     kind = models.CharField(_("kind"), max_length=8, choices=PurchaseKind)
     points = models.PositiveIntegerField(_("points"))
     amount_minor = models.PositiveBigIntegerField(
-        _("amount"), default=0, help_text=_("In the currency’s smallest unit (D37).")
+        _("amount"), default=0, help_text=_("In the currency’s smallest unit.")
     )
     currency = models.CharField(_("currency"), max_length=3, blank=True, help_text=_("ISO 4217, for example EUR."))
     bought_at = models.DateTimeField(_("bought"))

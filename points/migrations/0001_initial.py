@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('card', 'card'), ('invoice', 'invoice'), ('grant', 'grant')], max_length=8, verbose_name='kind')),
                 ('points', models.PositiveIntegerField(verbose_name='points')),
-                ('amount_minor', models.PositiveBigIntegerField(default=0, help_text='In the currency’s smallest unit (D37).', verbose_name='amount')),
+                ('amount_minor', models.PositiveBigIntegerField(default=0, help_text='In the currency’s smallest unit.', verbose_name='amount')),
                 ('currency', models.CharField(blank=True, help_text='ISO 4217, for example EUR.', max_length=3, verbose_name='currency')),
                 ('bought_at', models.DateTimeField(verbose_name='bought')),
                 ('bought_on', models.DateField(help_text='The customer’s local date.', verbose_name='bought on')),

@@ -29,7 +29,7 @@ class OutgoingMail(models.Model):
     in_reply_to = models.CharField(_("in reply to"), max_length=250, blank=True)
     references = models.TextField(_("references"), blank=True)
     automatic = models.BooleanField(
-        _("automatic"), default=True, help_text=_("Sent as Auto-Submitted: nobody’s machine answers it (D28).")
+        _("automatic"), default=True, help_text=_("Sent as Auto-Submitted: nobody’s machine answers it.")
     )
     queued_at = models.DateTimeField(_("queued"))
     next_try_at = models.DateTimeField(_("next try"))

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('html', models.TextField(blank=True, verbose_name='HTML')),
                 ('in_reply_to', models.CharField(blank=True, max_length=250, verbose_name='in reply to')),
                 ('references', models.TextField(blank=True, verbose_name='references')),
-                ('automatic', models.BooleanField(default=True, help_text='Sent as Auto-Submitted: nobody’s machine answers it (D28).', verbose_name='automatic')),
+                ('automatic', models.BooleanField(default=True, help_text='Sent as Auto-Submitted: nobody’s machine answers it.', verbose_name='automatic')),
                 ('queued_at', models.DateTimeField(verbose_name='queued')),
                 ('next_try_at', models.DateTimeField(verbose_name='next try')),
                 ('give_up_at', models.DateTimeField(verbose_name='given up')),
