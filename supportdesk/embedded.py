@@ -23,6 +23,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -217,14 +218,21 @@ def _start(server: Server) -> Path:
     options = ["-k", str(folder)]
     for setting in ALWAYS + server.settings:
         options += ["-c", setting]
-    _run(
-        server,
-        # pg_ctl hands its paths to a shell: beside the folder they are short and plain
-        [
-            *("pg_ctl", "start", "-w", "-s", "-t", str(START_SECONDS)),
-            *("-D", server.data.name, "-l", f"{server.data.name}/server.log", "-o", shlex.join(options)),
-        ],
-    )
+    # pg_ctl hands its paths to a shell: beside the folder they are short and plain
+    command = [
+        *("pg_ctl", "start", "-w", "-s", "-t", str(START_SECONDS)),
+        *("-D", server.data.name, "-l", f"{server.data.name}/server.log", "-o", shlex.join(options)),
+    ]
+    until = time.monotonic() + STOP_SECONDS
+    while True:
+        try:
+            _run(server, command)
+            break
+        except ServerRefused as error:
+            # The processes of a server that was killed may hold its shared memory a moment longer.
+            if "shared memory" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
     found = _socket_dir(server)
     if found is None:
         raise ServerRefused(f"The database server in {server.data} started, but does not answer.{_log_end(server)}")
