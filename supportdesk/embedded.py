@@ -213,8 +213,6 @@ def _start(server: Server) -> Path:
     if not server.data.exists():
         _make(server)
     folder = _make_socket_dir(server)
-    for file in (server.data / "postmaster.pid", folder / ".s.PGSQL.5432.lock"):
-        _mend_pid_file(file)
     options = ["-k", str(folder)]
     for setting in ALWAYS + server.settings:
         options += ["-c", setting]
@@ -225,12 +223,15 @@ def _start(server: Server) -> Path:
     ]
     until = time.monotonic() + STOP_SECONDS
     while True:
+        for file in (server.data / "postmaster.pid", folder / ".s.PGSQL.5432.lock"):
+            _mend_pid_file(file)
         try:
             _run(server, command)
             break
         except ServerRefused as error:
-            # The processes of a server that was killed may hold its shared memory a moment longer.
-            if "shared memory" not in str(error) or time.monotonic() > until:
+            # A server that was killed may be dying still, or its children hold its memory a moment longer.
+            passing = any(words in str(error) for words in ("shared memory", "already exists"))
+            if not passing or time.monotonic() > until:
                 raise
             time.sleep(0.2)
     found = _socket_dir(server)
