@@ -20,7 +20,8 @@ from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.forms import DecisionForm, LaterForm
 from incidents.models import Draft, HeldMail, Incident, Product, Release, TimelineEntry
 from incidents.services import crediting
-from points.queries import balance, given_back
+from points.giving_back import given_back
+from points.queries import balance
 from points.services import AlreadyGivenBack, NotLater
 from supportdesk import clock, words
 from supportdesk.people.doors import DeskRequest, signed_in

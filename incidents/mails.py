@@ -14,7 +14,7 @@ from django.urls import reverse
 from incidents.models import Incident, IncidentMail, Message
 from incidents.queries import Credit
 from incidents.windows import reopen_until
-from points.models import Charge
+from points.models import Charge, Refund
 from points.queries import balance, charge_parts
 from sla.models import ResponseClock
 from sla.queries import explain_clock
@@ -106,6 +106,15 @@ def bug_determined(incident: Incident, *, credit: Credit, at: datetime) -> Outgo
     """What came back and until when, or why nothing does (D17)."""
     key = f"bug-determined:{credit.case.pk}"
     return _send("bug_determined", incident, to=incident.contact, at=at, key=key, credit=credit)
+
+
+def refund_failed(incident: Incident, *, credit: Credit, refund: Refund, at: datetime) -> OutgoingMail | None:
+    """The card did not take what goes back, so it comes back as points: which, and until when (D4)."""
+    credits_ = tuple(part for part in credit.parts if part.lot.purchase_id == refund.purchase_id)
+    key = f"refund-failed:{refund.pk}"
+    return _send(
+        "refund_failed", incident, to=incident.contact, at=at, key=key, credit=credit, refund=refund, parts=credits_
+    )
 
 
 def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: datetime) -> OutgoingMail | None:

@@ -220,6 +220,8 @@ class TimelineCode(models.TextChoices):
     BUG_SILENCE = "bug_silence", _("no answer, so points")
     BUG_CREDITED = "bug_credited", _("points given back")
     BUG_REFUNDED = "bug_refunded", _("card refunded")
+    REFUND_DONE = "refund_done", _("refund paid back")
+    REFUND_FAILED = "refund_failed", _("refund failed, points instead")
     BUG_REFUSED = "bug_refused", _("credit refused")
     WARNED = "warned", _("warned")
     BREACHED = "breached", _("breached")

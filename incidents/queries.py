@@ -13,17 +13,17 @@ from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
 from incidents.queue import Hand, hand_of
 from incidents.statuses import UNFINISHED, Status
-from points.queries import (
-    CardRefusal,
+from points.giving_back import (
     CreditPart,
-    Part,
-    Quote,
-    card_refusal,
-    charge_parts,
+    RefundPreview,
     credit_parts,
     credit_preview,
-    quote,
+    refund_preview,
+    refunds_of,
 )
+from points.models import Refund
+from points.queries import Part, Quote, charge_parts, quote
+from points.refusals import NoCard
 from sla.deadline import plan
 from sla.explain import Row, rows
 from sla.holidays import calendar_for
@@ -122,15 +122,24 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credit:
-    """A product failure with what giving its charge back makes, or made (D3, D17)."""
+    """A product failure with what giving its charge back makes, or made: as points, and to the card (D3, D5, D17).
+
+    ``refund`` is what refunding would pay back now; ``refunds`` are the legs that were decided to go back to cards.
+    """
 
     case: CreditCase
     parts: tuple[CreditPart, ...]
-    no_card: CardRefusal
+    refund: RefundPreview
+    refunds: tuple[Refund, ...]
 
     @property
     def points(self) -> int:
         return self.case.charge.points
+
+    @property
+    def no_card(self) -> NoCard | None:
+        """Why nothing can go back to a card, or None where it can."""
+        return self.refund.refusal
 
     @property
     def soonest(self) -> CreditPart | None:
@@ -139,15 +148,20 @@ class Credit:
 
 
 def credit_of(case: CreditCase, *, at: datetime, later: datetime | None = None) -> Credit:
-    """What came back if it was credited, otherwise what would at ``at``, or until ``later``.
+    """What came back if it was given back, otherwise what would at ``at``, or until ``later``.
 
-    Raises NotLater where ``later`` is later for no leg.
+    Of a refund to cards ``parts`` are the legs that failed and came back as points (D4). Raises NotLater where
+    ``later`` is later for no leg.
     """
-    if case.outcome == CaseOutcome.CREDITED:
-        parts = credit_parts(charge_id=case.charge_id)
-    else:
-        parts = credit_preview(charge=case.charge, at=at, later=later)
-    return Credit(case=case, parts=parts, no_card=card_refusal(part.lot.purchase for part in parts))
+    back = case.outcome in (CaseOutcome.CREDITED, CaseOutcome.REFUNDED)
+    return Credit(
+        case=case,
+        parts=credit_parts(charge_id=case.charge_id)
+        if back
+        else credit_preview(charge=case.charge, at=at, later=later),
+        refund=RefundPreview(legs=(), refusal=None) if back else refund_preview(charge_id=case.charge_id),
+        refunds=refunds_of(charge_id=case.charge_id),
+    )
 
 
 def credit_on(scope: Scope, incident: Incident, *, at: datetime) -> Credit | None:

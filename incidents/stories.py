@@ -23,6 +23,7 @@ TONES = {
     TimelineCode.BUG_MARKED: "points",
     TimelineCode.BUG_CREDITED: "points",
     TimelineCode.BUG_REFUNDED: "points",
+    TimelineCode.REFUND_FAILED: "soon",
 }
 
 
@@ -66,6 +67,15 @@ def say(step: TimelineEntry) -> str:
             return back % {"who": who, "n": step.data["points"]}
         case TimelineCode.BUG_REFUNDED:
             return _("%(who)s refunded the card") % {"who": who}
+        case TimelineCode.REFUND_DONE:
+            return _("The refund was paid back to the card")
+        case TimelineCode.REFUND_FAILED:
+            said = ngettext(
+                "The card did not take the refund: %(n)d point came back instead",
+                "The card did not take the refund: %(n)d points came back instead",
+                step.data["points"],
+            )
+            return said % {"n": step.data["points"]}
         case TimelineCode.BUG_REFUSED:
             return _("%(who)s refused the credit") % {"who": who}
         case TimelineCode.WARNED:

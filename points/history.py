@@ -63,7 +63,7 @@ class Year:
     credited: int
     expired: int
     last_expired_at: datetime | None
-    taken: int  # refunded to a card, or written off
+    taken: int  # written off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ def _year(rows: list[dict[str, Any]], *, on_hand: int) -> Year:
         credited=net(Cause.CREDIT),
         expired=-net(Cause.EXPIRY),
         last_expired_at=max((row["last"] for row in rows if row["cause"] == Cause.EXPIRY), default=None),
-        taken=-net(Cause.REFUND, Cause.WRITEOFF),
+        taken=-net(Cause.WRITEOFF),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from points.models import Lot, LowBalance
+from points.models import Hold, HoldDecision, Lot, LowBalance
 from points.queries import balance, told_of_points
 from points.warnings import days_left, lasts_all_day
 from supportdesk.mail.outgoing import NotAnAddress, queue_mail
@@ -47,6 +47,52 @@ def low(mark: LowBalance, *, at: datetime) -> int:
         about=f"customer:{mark.customer_id}",
         on_hand=mark.on_hand,
         by_phone=mark.customer.edition != Edition.COMMUNITY,
+    )
+
+
+def bought(lot: Lot, *, at: datetime) -> int:
+    """What was bought and paid, and through which day it can be spent; gives how many mails were queued (D32)."""
+    return _send(
+        "bought",
+        lot.customer,
+        at=at,
+        key=f"points-bought:{lot.purchase_id}",
+        about=f"customer:{lot.customer_id}",
+        lot=lot,
+        purchase=lot.purchase,
+        zone=lot.purchase.zone,
+        on_hand=balance(customer_id=lot.customer_id, at=at),
+    )
+
+
+def held(hold: Hold, *, points: int, at: datetime) -> int:
+    """How many points are on hold and why; gives how many mails were queued (D32)."""
+    customer = hold.purchase.customer
+    return _send(
+        "held",
+        customer,
+        at=at,
+        key=f"points-held:{hold.pk}",
+        about=f"customer:{customer.pk}",
+        hold=hold,
+        purchase=hold.purchase,
+        points=points,
+        on_hand=balance(customer_id=customer.pk, at=at),
+    )
+
+
+def hold_decided(decision: HoldDecision, *, at: datetime) -> int:
+    """That held points are free again, or written off, and why; gives how many mails were queued (D32)."""
+    customer = decision.hold.purchase.customer
+    return _send(
+        "hold_decided",
+        customer,
+        at=at,
+        key=f"points-hold-decided:{decision.pk}",
+        about=f"customer:{customer.pk}",
+        decision=decision,
+        purchase=decision.hold.purchase,
+        on_hand=balance(customer_id=customer.pk, at=at),
     )
 
 

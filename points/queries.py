@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from django.db.models import BigIntegerField, CharField, Exists, F, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
-from points.crediting import Leg, plan_credits
-from points.models import Cause, Charge, Entry, ExpiryWarning, GiveBack, Lot, Purchase, PurchaseKind
+from points.models import Cause, Charge, Entry, ExpiryWarning, Lot, PurchaseKind
 from points.spending import LotState, plan_spending
 from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
@@ -106,8 +104,8 @@ class Statement:
 
 
 def lots_on_hand(*, customer_id: int, at: datetime) -> QuerySet[Lot]:
-    """The lots that can be spent at ``at``, in the order in which they are spent (D1, D2)."""
-    lots = Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__gt=at)
+    """The lots that can be spent at ``at``, in the order in which they are spent: none on hold (D1, D2, D32)."""
+    lots = Lot.objects.filter(customer_id=customer_id, held=False, remaining__gt=0, expires_at__gt=at)
     return lots.order_by("expires_at", "bought_at", "pk")
 
 
@@ -121,10 +119,11 @@ def balance_around(*, customer_id: int, instant: datetime) -> tuple[int, int]:
     """Points on hand an instant before ``instant`` and right after it, by what counts at which instant (D6).
 
     Taken back from what the lots have now, so it costs as much as was written since, not the whole history.
-    An expiry that no job has written yet counts at its instant all the same (D1).
+    An expiry that no job has written yet counts at its instant all the same (D1). Lots that are on hold now are
+    left out at both instants (D32).
     """
-    lots = Lot.objects.filter(customer_id=customer_id, remaining__gt=0).order_by()
-    entries = Entry.objects.filter(customer_id=customer_id).order_by()
+    lots = Lot.objects.filter(customer_id=customer_id, held=False, remaining__gt=0).order_by()
+    entries = Entry.objects.filter(customer_id=customer_id, lot__held=False).order_by()
     left = lots.aggregate(
         before=Sum("remaining", filter=Q(expires_at__gte=instant), default=0),
         after=Sum("remaining", filter=Q(expires_at__gt=instant), default=0),
@@ -155,7 +154,7 @@ def lots_to_warn_of(*, at: datetime) -> list[tuple[int, int, datetime, str]]:
     for days in POLICY.expiry_warning_days:
         told = ExpiryWarning.objects.filter(lot=OuterRef("pk"), days__lte=days)
         near |= Q(~Exists(told), expires_at__lte=at + timedelta(days=days) + ZONES)
-    lots = Lot.objects.filter(near, remaining__gt=0, expires_at__gt=at)
+    lots = Lot.objects.filter(near, held=False, remaining__gt=0, expires_at__gt=at)
     lots = lots.filter(Exists(_may_be_told().filter(customer=OuterRef("customer")))).order_by("expires_at", "pk")
     return list(lots.values_list("pk", "customer_id", "expires_at", "purchase__zone"))
 
@@ -166,7 +165,7 @@ def _may_be_told() -> QuerySet[Contact]:
 
 def balances(customer_ids: Iterable[int], *, at: datetime) -> dict[int, int]:
     """Points on hand of several customers, in one query; a customer without any is left out."""
-    lots = Lot.objects.filter(customer_id__in=set(customer_ids), remaining__gt=0, expires_at__gt=at)
+    lots = Lot.objects.filter(customer_id__in=set(customer_ids), held=False, remaining__gt=0, expires_at__gt=at)
     found = lots.order_by().values("customer_id").annotate(total=Sum("remaining"))
     return dict(found.values_list("customer_id", "total"))
 
@@ -191,63 +190,6 @@ def charge_parts(*, charge_id: int) -> list[Part]:
     """Which lots paid a charge, in the order in which they were drawn."""
     entries = Entry.objects.filter(charge_id=charge_id, cause=Cause.CHARGE).select_related("lot").order_by("pk")
     return [Part(lot=entry.lot, points=-entry.points) for entry in entries]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditPart:
-    """What one leg of a charge gives or gave back: the lot it drew on, the points, and when they end (D3)."""
-
-    lot: Lot
-    points: int
-    expires_at: datetime
-
-
-def legs_of(*, charge_id: int) -> list[Leg]:
-    """What each lot paid of a charge: the legs that are given back, each once (D4)."""
-    entries = Entry.objects.filter(charge_id=charge_id, cause=Cause.CHARGE).order_by("lot_id")
-    drawn = entries.values_list("lot_id", "lot__expires_at").annotate(points=Sum("points"))
-    return [Leg(lot_id=lot_id, points=-points, expires_at=expires) for lot_id, expires, points in drawn]
-
-
-def credit_preview(*, charge: Charge, at: datetime, later: datetime | None = None) -> tuple[CreditPart, ...]:
-    """What giving the charge back as points at ``at`` would make, what ends first coming first (D3).
-
-    Raises NotLater where ``later`` is later for no leg.
-    """
-    planned = plan_credits(
-        legs=legs_of(charge_id=charge.pk), charged_at=charge.charged_at, credited_at=at, later=later, reason="preview"
-    )
-    lots = Lot.objects.select_related("purchase").in_bulk([credit.lot_id for credit in planned])
-    return tuple(
-        CreditPart(lot=lots[credit.lot_id], points=credit.points, expires_at=credit.expires_at) for credit in planned
-    )
-
-
-def credit_parts(*, charge_id: int) -> tuple[CreditPart, ...]:
-    """What a charge gave back as points, what ends first coming first; empty where it gave nothing back."""
-    credits_ = Lot.objects.filter(from_charge_id=charge_id, origin=Lot.Origin.CREDIT)
-    return tuple(
-        CreditPart(lot=lot.from_lot, points=lot.points, expires_at=lot.expires_at)
-        for lot in credits_.select_related("from_lot__purchase").order_by("expires_at", "from_lot_id")
-        if lot.from_lot is not None
-    )
-
-
-def given_back(*, charge_id: int) -> GiveBack | None:
-    """How and when a charge was given back, or None (D4)."""
-    return GiveBack.objects.filter(charge_id=charge_id).select_related("actor").first()
-
-
-CardRefusal = Literal["not_by_card", "no_provider"]
-
-
-def card_refusal(purchases: Iterable[Purchase]) -> CardRefusal:
-    """Why a charge that was paid from these purchases cannot go back to a card (D5).
-
-    A refund goes through the provider that took the money; as long as there is none, nothing can be refunded.
-    """
-    by_card = all(purchase.kind == PurchaseKind.CARD and purchase.provider for purchase in purchases)
-    return "no_provider" if by_card else "not_by_card"
 
 
 def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) -> Statement:
@@ -351,7 +293,7 @@ def every_line(*, customer_id: int, at: datetime) -> Iterator[PlainLine]:
                 reason=reason,
                 amount_minor=amount,
                 currency=currency,
-                reference=ticket if cause in (Cause.CHARGE, Cause.CREDIT, Cause.REFUND) else "",
+                reference=ticket if cause in (Cause.CHARGE, Cause.CREDIT) else "",
                 channel=by,
             ),
         )

@@ -9,42 +9,16 @@ from django.utils.translation import gettext as _
 
 from points import warning_services
 from points.crediting import NotLater, ReasonMissing, plan_credits
-from points.lifetimes import expires_at as purchase_expires_at
+from points.giving_back import legs_of
 from points.models import Cause, Charge, Entry, GiveBack, Lot, Purchase, PurchaseKind
-from points.queries import legs_of
+from points.opening import open_credits, open_purchase
+from points.refusals import AlreadyGivenBack, BadPoints, KeyReused, NotEnoughPoints
 from points.spending import LotState, plan_spending
 from supportdesk.people.models import Customer, User
 from supportdesk.people.services import lock_customer
-from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
 
 __all__ = ["AlreadyGivenBack", "BadPoints", "KeyReused", "NotEnoughPoints", "NotLater", "ReasonMissing"]
-
-
-class NotEnoughPoints(Exception):
-    """Fewer points are on hand than the charge needs. Nothing was changed (R3, D8)."""
-
-    def __init__(self, *, needed: int, on_hand: int) -> None:
-        super().__init__(f"needs {needed}, {on_hand} on hand")
-        self.needed = needed
-        self.on_hand = on_hand
-
-
-class BadPoints(ValueError):
-    """A number of points that no lot can have; the text says which can."""
-
-
-class KeyReused(Exception):
-    """The key was used before, for other content. Nothing was changed."""
-
-
-class AlreadyGivenBack(Exception):
-    """The charge was given back before, ``by`` whom and ``when``; nobody where the desk did it (D4)."""
-
-    def __init__(self, *, when: datetime, by: User | None) -> None:
-        super().__init__(f"given back at {when.isoformat()}")
-        self.when = when
-        self.by = by
 
 
 @transaction.atomic
@@ -80,32 +54,17 @@ def grant(
         if same != (customer.pk, points, kind, amount_minor, currency, reason.strip()):
             raise KeyReused
         return before.lots.get(origin=Lot.Origin.PURCHASE)
-    bought_on = at.astimezone(zone_info(customer.zone)).date()
-    purchase = Purchase.objects.create(
+    return open_purchase(
         customer=customer,
-        kind=kind,
         points=points,
-        amount_minor=amount_minor,
-        currency=currency,
         bought_at=at,
-        bought_on=bought_on,
-        zone=customer.zone,
-        reason=reason.strip(),
         actor=actor,
         key=key,
+        kind=kind,
+        amount_minor=amount_minor,
+        currency=currency,
+        reason=reason.strip(),
     )
-    lot = Lot.objects.create(
-        customer=customer,
-        purchase=purchase,
-        points=points,
-        bought_at=at,
-        expires_at=purchase_expires_at(bought_on=bought_on, zone=customer.zone),
-    )
-    Entry.objects.create(
-        customer=customer, lot=lot, cause=Cause.PURCHASE, points=points, at=at, actor=actor, key=f"open:{lot.pk}"
-    )
-    lot.refresh_from_db(fields=["remaining"])
-    return lot
 
 
 @transaction.atomic
@@ -126,7 +85,7 @@ def charge(
         if same != (customer_id, points, channel, reference):
             raise KeyReused
         return before
-    lots = Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__gt=at)
+    lots = Lot.objects.filter(customer_id=customer_id, held=False, remaining__gt=0, expires_at__gt=at)
     spending = plan_spending(
         lots=[
             LotState(id=pk, remaining=left, expires_at=expires, bought_at=bought)
@@ -205,33 +164,7 @@ def credit_back(
         expires_at=expires_at,
         key=key,
     )
-    drawn = Lot.objects.in_bulk([credit.lot_id for credit in planned])
-    lots = Lot.objects.bulk_create(
-        Lot(
-            customer_id=made.customer_id,
-            purchase_id=drawn[credit.lot_id].purchase_id,
-            origin=Lot.Origin.CREDIT,
-            from_lot_id=credit.lot_id,
-            from_charge=made,
-            points=credit.points,
-            bought_at=drawn[credit.lot_id].bought_at,
-            expires_at=credit.expires_at,
-        )
-        for credit in planned
-    )
-    Entry.objects.bulk_create(
-        Entry(
-            customer_id=made.customer_id,
-            lot=lot,
-            charge=made,
-            cause=Cause.CREDIT,
-            points=lot.points,
-            at=at,
-            actor=actor,
-            key=f"open:{lot.pk}",
-        )
-        for lot in lots
-    )
+    open_credits(charge=made, planned=planned, at=at, actor=actor)
     return _credits_of(charge_id)
 
 

@@ -76,6 +76,12 @@ def tell_of_expiry(*, customer: Customer, expired_at: datetime, at: datetime) ->
         _tell(customer, charge=None, fell_at=expired_at, on_hand=now, at=at)
 
 
+def tell_of_hold(*, customer: Customer, before: int, after: int, at: datetime) -> None:
+    """Tells of the fall that a hold is, where it is one (D7, D32). In the transaction that places it."""
+    if falls_under(_price(customer), before=before, after=after):
+        _tell(customer, charge=None, fell_at=at, on_hand=after, at=at)
+
+
 def _price(customer: Customer) -> int:
     return cheapest_price(by_phone=customer.edition != Edition.COMMUNITY)
 

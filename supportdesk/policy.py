@@ -23,6 +23,8 @@ class Policy:
     expiry_warning_time: time = time(9)  # D7: of that day, in the zone of the purchase
     draft_days: int = 30  # D8
     pack_sizes: tuple[int, ...] = (10, 30, 100, 300)  # D32
+    price_minor_max: int = 99_999_999  # D32: eight digits are the most that the provider takes
+    payment_hours: int = 24  # D32: then a payment that was begun is given up
     credit_years_max: int = 5  # D3: a later expiry than that is taken for a slip of the hand
     lot_points_max: int = 100_000  # D32: more in one lot is taken for a slip of the hand
 

@@ -103,7 +103,11 @@ TEMPLATES = [
                 "supportdesk.people.context.desk",
                 *(["supportdesk.demo.context.people"] if DEMO else []),
             ],
-            "builtins": ["supportdesk.people.templatetags.words", "incidents.templatetags.incident_words"],
+            "builtins": [
+                "supportdesk.people.templatetags.words",
+                "points.templatetags.point_words",
+                "incidents.templatetags.incident_words",
+            ],
         },
     }
 ]
@@ -271,3 +275,5 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }
+
+STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")

@@ -12,8 +12,11 @@ from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, CaseState, C
 from incidents.models import Incident, TimelineCode
 from incidents.queries import credit_of
 from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, lock_incident, note_step
-from points.queries import CardRefusal, card_refusal, charge_parts, given_back
-from points.services import AlreadyGivenBack, credit_back
+from points.giving_back import given_back, refund_preview
+from points.models import Refund
+from points.refund_services import RefundWord, record_refund, refund_to_card
+from points.refusals import AlreadyGivenBack, NoCard, NotToCard
+from points.services import credit_back
 from supportdesk.mail.texts import one_line
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
@@ -44,7 +47,7 @@ class AlreadyDetermined(Refused):
 class CardNotPossible(Refused):
     """Nothing can be refunded to a card; ``why`` is the code of the reason (D5)."""
 
-    def __init__(self, why: CardRefusal | str) -> None:
+    def __init__(self, why: NoCard) -> None:
         super().__init__(why)
         self.why = why
 
@@ -145,10 +148,10 @@ def determine(
     if not case.is_open and (case.decision_key, case.outcome, case.reason) == (key, decided, reason):
         return case
     _must_be_open(case)
-    if decided is CaseOutcome.REFUNDED:
-        _must_have_a_card(case)
     if not reason and (decided is CaseOutcome.REFUSED or expires_at is not None):
         raise TextMissing
+    if expires_at is not None and decided is not CaseOutcome.CREDITED:
+        raise ValueError("only points can live longer")
     if len(reason) > REASON_MAX:
         raise TextTooLong(length=len(reason))
     case.state = CaseState.DETERMINED
@@ -164,9 +167,11 @@ def determine(
             at=at,
             actor=user,
             key=f"case:{case.pk}",
-            reason=reason or _("Product failure %(reference)s") % {"reference": case.reference},
+            reason=reason or _why(case),
             expires_at=expires_at,
         )
+    elif decided is CaseOutcome.REFUNDED:
+        _refund(case, user=user, at=at)
     case.save()
     code = {
         CaseOutcome.CREDITED: TimelineCode.BUG_CREDITED,
@@ -178,6 +183,30 @@ def determine(
     incident.last_at = at
     incident.save(update_fields=["last_at"])
     return case
+
+
+@transaction.atomic
+def settle_refund(*, refund_id: int, word: RefundWord, at: datetime) -> Refund | None:
+    """Keeps what the provider says of a refund; None where it is nothing new (D5).
+
+    Where it failed for good, the leg comes back as points, and the customer is told in the same transaction (D4).
+    """
+    charge_id = Refund.objects.values_list("giveback__charge_id", flat=True).get(pk=refund_id)
+    case_id = CreditCase.objects.filter(charge_id=charge_id).values_list("pk", flat=True).first()
+    if case_id is None:
+        return record_refund(refund_id=refund_id, word=word, at=at)
+    incident, case = _locked(case_id)
+    refund = record_refund(refund_id=refund_id, word=word, at=at)
+    if refund is None or refund.state == Refund.State.SENT:
+        return refund
+    failed = refund.state == Refund.State.FAILED
+    code = TimelineCode.REFUND_FAILED if failed else TimelineCode.REFUND_DONE
+    note_step(incident, code, at=at, data={"refund": refund.pk, "points": refund.points})
+    if failed:
+        mails.refund_failed(incident, credit=credit_of(case, at=at), refund=refund, at=at)
+        incident.last_at = at
+        incident.save(update_fields=["last_at"])
+    return refund
 
 
 def record_silence(*, at: datetime, limit: int = 200) -> int:
@@ -219,8 +248,22 @@ def _must_be_open(case: CreditCase) -> None:
 
 
 def _must_have_a_card(case: CreditCase) -> None:
-    """Refuses, for now in every case: a refund goes through the provider that took the money, and there is none."""
-    raise CardNotPossible(card_refusal(part.lot.purchase for part in charge_parts(charge_id=case.charge_id)))
+    preview = refund_preview(charge_id=case.charge_id)
+    if preview.refusal is not None:
+        raise CardNotPossible(preview.refusal)
+
+
+def _refund(case: CreditCase, *, user: User, at: datetime) -> None:
+    try:
+        refund_to_card(
+            charge_id=case.charge_id, at=at, actor=user, key=f"case:{case.pk}", reason=case.reason or _why(case)
+        )
+    except NotToCard as refused:
+        raise CardNotPossible(refused.why) from refused
+
+
+def _why(case: CreditCase) -> str:
+    return _("Product failure %(reference)s") % {"reference": case.reference}
 
 
 def _reference(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django import template
 from django.utils.translation import gettext_lazy as _
 
@@ -11,8 +9,7 @@ from incidents import numbers, stories
 from incidents.cases import CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
 from incidents.queue import Group, Row
-from points.currencies import exponent
-from points.models import Lot, Purchase
+from points.models import Lot
 from supportdesk import words
 from supportdesk.people.models import User
 
@@ -66,18 +63,6 @@ def group_hint(group: Group) -> str:
     return str(NAMES[group.code][1])
 
 
-NO_CARD = {
-    "not_by_card": _("these points were not paid by card"),
-    "no_provider": _("refunds to a card are not connected yet"),
-}
-
-
-@register.filter
-def no_card(code: str) -> str:
-    """Why nothing can be refunded to a card (D5)."""
-    return str(NO_CARD[code])
-
-
 @register.filter
 def case_words(case: CreditCase) -> str:
     """Where a product failure stands, for the desk (D17)."""
@@ -94,10 +79,3 @@ def case_words(case: CreditCase) -> str:
 def bought_day(lot: Lot, zone: str) -> str:
     """The customer's local day on which a lot was bought."""
     return words.day(lot.bought_at, zone)
-
-
-@register.filter
-def money(purchase: Purchase) -> str:
-    """What a purchase cost: "EUR 245.10" (D37)."""
-    decimals = exponent(purchase.currency)
-    return f"{purchase.currency} {Decimal(purchase.amount_minor).scaleb(-decimals):.{decimals}f}"

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from incidents import queries
 from incidents.forms import ChoiceForm
 from incidents.services import crediting
-from incidents.templatetags.incident_words import no_card
+from points.templatetags.point_words import no_card
 from supportdesk.people.doors import DeskRequest, door
 from supportdesk.portal.views import contact_of, incident_of
 

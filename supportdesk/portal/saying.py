@@ -49,10 +49,6 @@ def cause(story: Story, zone: str) -> Said:
             return Said(before=_("Credited: points of the lot of %(day)s") % {"day": lot_day})
         case Cause.EXPIRY:
             return Said(before=_("Expired: what was left of the lot of %(day)s") % {"day": lot_day})
-        case Cause.REFUND if story.reference:
-            return Said(before=_("Refunded to the card: what incident "), ticket=story.reference, after=_(" cost"))
-        case Cause.REFUND:
-            return Said(before=_("Refunded to the card: points of the lot of %(day)s") % {"day": lot_day})
     return Said(before=_("Written off: points of the lot of %(day)s") % {"day": lot_day})
 
 
@@ -132,7 +128,7 @@ def became(year: Year, zone: str) -> str:
     if year.credited:
         parts.append(_("%(n)d credited back") % {"n": year.credited})
     if year.taken:
-        parts.append(_("%(n)d refunded or written off") % {"n": year.taken})
+        parts.append(_("%(n)d written off") % {"n": year.taken})
     return "; ".join(parts)
 
 

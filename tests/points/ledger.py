@@ -14,8 +14,10 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from points import services
-from points.models import Cause, Charge, Entry, Lot, Purchase
-from supportdesk.people.models import Customer
+from points.hold_services import Claim, decide_hold, place_hold
+from points.models import Cause, Charge, Entry, Hold, HoldDecision, Lot, Payment, Purchase
+from points.sale_services import PaidFact, settle_payment
+from supportdesk.people.models import Customer, User
 from supportdesk.places import zone_info
 from supportdesk.roles import as_owner
 
@@ -69,6 +71,63 @@ def back(
     """What giving a charge back makes."""
     return services.credit_back(
         charge_id=charge.pk, at=at, actor=None, key=key_ or key(), reason=reason, expires_at=until
+    )
+
+
+def bought(
+    customer: Customer, points: int = 30, amount_minor: int = 24000, *, at: datetime, currency: str = "EUR"
+) -> Lot:
+    """A lot that was paid by a card ending 4242."""
+    user = User.objects.get_or_create(email="buyer@acme.example", defaults={"name": "Buyer"})[0]
+    payment = Payment.objects.create(
+        customer=customer,
+        user=user,
+        points=points,
+        amount_minor=amount_minor,
+        currency=currency,
+        started_at=at,
+        looked_at=at,
+        key=key(),
+    )
+    fact = PaidFact(
+        payment_id=str(payment.pk),
+        provider_ref=f"pi_{payment.pk}",
+        amount_minor=amount_minor,
+        currency=currency,
+        paid_at=at,
+        card_brand="visa",
+        card_last4="4242",
+    )
+    lot = settle_payment(payment_id=payment.pk, fact=fact, at=at)
+    assert lot is not None
+    return lot
+
+
+def on_hold(lot: Lot, *, at: datetime, kind: str = "chargeback", status: str = "needs_response") -> Hold:
+    """A hold on what is left of the lot's purchase."""
+    claim = Claim(
+        kind=Hold.Kind(kind),
+        provider_ref=f"claim-{key()}",
+        amount_minor=lot.purchase.amount_minor,
+        currency=lot.purchase.currency,
+        reason="fraudulent",
+        status=status,
+        happened_at=at,
+    )
+    hold = place_hold(purchase_id=lot.purchase_id, claim=claim, at=at)
+    assert hold is not None
+    return hold
+
+
+def decided(hold: Hold, outcome: str, *, by: User, at: datetime, key_: str = "", reason: str = "Looked at") -> Any:
+    """An admin's word on a hold."""
+    return decide_hold(
+        hold_id=hold.pk,
+        outcome=HoldDecision.Outcome(outcome),
+        reason=reason,
+        actor=by,
+        at=at,
+        key=key_ or key(),
     )
 
 

@@ -10,8 +10,9 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from points import services
+from points.giving_back import credit_parts, credit_preview, given_back
 from points.models import Cause, Charge, Entry, GiveBack, Lot
-from points.queries import balance, card_refusal, charge_parts, credit_parts, credit_preview, given_back, statement
+from points.queries import balance, charge_parts, statement
 from points.services import AlreadyGivenBack, KeyReused, NotLater, ReasonMissing
 from tests.cast import Cast
 from tests.incidents_helpers import at_once
@@ -150,15 +151,6 @@ def test_the_statement_tells_the_credit_with_its_ticket_number(cast: Cast, charg
         ("credit", 4, "100-4"),
     ]
     assert lines[0].balance == 34
-
-
-@pytest.mark.rule("D5")
-def test_a_card_needs_purchases_that_were_paid_by_card(cast: Cast, lots: list[Lot]):
-    purchase = lots[0].purchase
-    assert card_refusal([purchase]) == "not_by_card"
-    purchase.kind, purchase.provider = "card", "somebody"
-    assert card_refusal([purchase, lots[1].purchase]) == "not_by_card"
-    assert card_refusal([purchase]) == "no_provider"
 
 
 def test_ten_at_once_give_back_once(committed_cast: Cast, at: datetime):

@@ -44,6 +44,8 @@ class Purchase(models.Model):
     actor = models.ForeignKey(User, verbose_name=_("by"), on_delete=models.PROTECT, null=True, related_name="+")
     provider = models.CharField(_("payment provider"), max_length=16, blank=True)
     provider_ref = models.CharField(_("its reference"), max_length=255, blank=True)
+    card_brand = models.CharField(_("card"), max_length=20, blank=True, db_default="")
+    card_last4 = models.CharField(_("card ends in"), max_length=4, blank=True, db_default="")
     key = models.CharField(max_length=100, unique=True, editable=False)
 
     class Meta:
@@ -61,6 +63,14 @@ class Purchase(models.Model):
             models.CheckConstraint(condition=Q(kind="card") | ~Q(reason=""), name="purchase_by_hand_has_a_reason"),
             models.CheckConstraint(condition=Q(kind__in=PurchaseKind.values), name="purchase_kind_known"),
             models.CheckConstraint(condition=~Q(kind="grant") | Q(amount_minor=0), name="purchase_grant_is_free"),
+            models.CheckConstraint(
+                condition=(Q(kind="card", amount_minor__gt=0) & ~Q(provider="") & ~Q(provider_ref=""))
+                | (~Q(kind="card") & Q(provider="", provider_ref="", card_last4="")),
+                name="purchase_by_card_has_its_payment",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "provider_ref"], condition=~Q(provider=""), name="purchase_once_a_payment"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,6 +92,7 @@ class Lot(models.Model):
     from_charge = models.ForeignKey("Charge", on_delete=models.PROTECT, null=True, related_name="credits")
     points = models.PositiveIntegerField(_("points"))
     remaining = models.PositiveIntegerField(_("left"), default=0, help_text=_("Kept by the database alone."))
+    held = models.BooleanField(_("on hold"), db_default=False, help_text=_("Kept by the database alone."))
     bought_at = models.DateTimeField(_("bought"))
     expires_at = models.DateTimeField(_("expires"))
 
@@ -175,7 +186,6 @@ class Cause(models.TextChoices):
     CREDIT = "credit", _("Credited")
     CHARGE = "charge", _("Incident")
     EXPIRY = "expiry", _("Expired")
-    REFUND = "refund", _("Refunded to card")
     WRITEOFF = "writeoff", _("Written off")
 
 
