@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from supportdesk import embedded
 from supportdesk.policy import POLICY
+from supportdesk.provider_settings import provider_settings
 
 django_stubs_ext.monkeypatch()
 
@@ -182,6 +183,18 @@ GATEWAY_PORT: int = env.int("GATEWAY_PORT", default=2525)
 MAIL_AUTHSERV_ID: str = env.str("MAIL_AUTHSERV_ID", default=MAIL_DOMAIN)
 EMAIL_BACKEND = "supportdesk.mail.backend.OutboxBackend"
 DEFAULT_FROM_EMAIL = MAIL_FROM
+
+# Card payments (D32). Without keys they are not set up, and everything else works.
+_provider = provider_settings(env.ENVIRON, demo=DEMO)
+STRIPE_SECRET_KEY: str = _provider.secret_key
+STRIPE_PUBLISHABLE_KEY: str = _provider.publishable_key
+STRIPE_WEBHOOK_SECRETS: list[str] = list(_provider.webhook_secrets)
+STRIPE_API_BASE: str = _provider.api_base
+STRIPE_SCRIPT_URL: str = _provider.script_url
+# For the policy of the pages with card fields alone; all others load nothing from there.
+STRIPE_FRAME_ORIGINS: list[str] = list(_provider.frame_origins)
+STRIPE_CONNECT_ORIGINS: list[str] = list(_provider.connect_origins)
+STRIPE_TIMEOUT_SECONDS: int = _provider.timeout_seconds
 
 AUTH_USER_MODEL = "people.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -16,6 +16,8 @@ from django.db import connections
 from points.setting import AGES, set_tolerance
 from supportdesk import clock
 from tests.cast import Cast, make_cast
+from tests.provider import provider as provider
+from tests.provider import provider_server as provider_server
 
 DROP_SECONDS = 20
 _copies = itertools.count(1)

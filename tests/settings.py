@@ -16,6 +16,16 @@ os.environ.setdefault("SECRET_KEY", "tests only, and long enough to be taken for
 os.environ.setdefault("DEMO", "1")
 os.environ.setdefault("BASE_URL", "http://testserver")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+# Nobody listens there: a test that pays takes the fixture ``provider``, which starts one and points here.
+os.environ |= {
+    "STRIPE_SECRET_KEY": "sk_test_desk",
+    "STRIPE_PUBLISHABLE_KEY": "pk_test_desk",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_desk",
+    "STRIPE_API_BASE": "http://127.0.0.1:9",
+    "STRIPE_SCRIPT_URL": "http://127.0.0.1:9/v3/",
+    "STRIPE_FRAME_ORIGINS": "http://127.0.0.1:9",
+    "STRIPE_CONNECT_ORIGINS": "http://127.0.0.1:9",
+}
 
 from supportdesk.settings import *  # noqa: E402, F403
 

@@ -37,14 +37,19 @@ STOP_SECONDS: Final = 6
 
 # What --fresh removes, and nothing else: the folder may be one that holds more.
 DATA: Final = (
-    *("postgres", "mailbox", "broker", "broker-control", "cache", "files", "logs", "secret-key"),
+    *("postgres", "mailbox", "broker", "broker-control", "cache", "files", "logs", "secret-key", "provider"),
     "beat-schedule*",
 )
 # Set for a desk in production, these would reach into it.
 NOT_OURS: Final = frozenset(
     {"REDIS_URL", "BEHIND_PROXY", "DESK_NAME", "MAIL_DOMAIN", "MAIL_FROM", "MAIL_USER", "MAIL_PASSWORD"}
     | {"MAIL_STARTTLS", "MAIL_AUTHSERV_ID"}
+    | {"STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_BASE"}
+    | {"STRIPE_SCRIPT_URL", "STRIPE_FRAME_ORIGINS", "STRIPE_CONNECT_ORIGINS", "STRIPE_TIMEOUT_SECONDS"}
 )
+KEYS: Final = ("sk_test_demo", "pk_test_demo", "whsec_demo")  # secret, publishable, of the events
+EVENTS_PATH: Final = "/api/payments/events/"  # where the desk takes the provider's events
+SETTLE_SECONDS: Final = 10  # until a refund to one of the two cards for that meets its end
 
 
 class Refused(Exception):
@@ -62,12 +67,13 @@ class Ports:
     web: int
     gateway: int
     mailbox: int
+    provider: int
 
 
-def pick_ports(*, web: int, gateway: int, mailbox: int, say: Callable[[str], None]) -> Ports:
+def pick_ports(*, web: int, gateway: int, mailbox: int, provider: int, say: Callable[[str], None]) -> Ports:
     """The wanted ports, or for a taken one the next that is free, which ``say`` is told. 0 means any."""
     picked: dict[str, int] = {}
-    for name, wanted in {"web": web, "gateway": gateway, "mailbox": mailbox}.items():
+    for name, wanted in {"web": web, "gateway": gateway, "mailbox": mailbox, "provider": provider}.items():
         picked[name] = free_port(wanted, but_not=picked.values())
         if wanted and picked[name] != wanted:
             say(f"Port {wanted} is taken; the {name} listens on {picked[name]}.")
@@ -141,6 +147,7 @@ class Demo:
         self.home = home
         self.ports = ports
         self.base_url = f"http://localhost:{ports.web}"
+        self.provider_url = f"http://{LOCAL}:{ports.provider}"
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.stopping = threading.Event()
         self.env: dict[str, str] = {}
@@ -196,16 +203,27 @@ class Demo:
             "DEMO_MAILBOX_PORT": str(self.ports.mailbox),
             "GATEWAY_HOST": LOCAL,
             "GATEWAY_PORT": str(self.ports.gateway),
+            "STRIPE_SECRET_KEY": KEYS[0],
+            "STRIPE_PUBLISHABLE_KEY": KEYS[1],
+            "STRIPE_WEBHOOK_SECRETS": KEYS[2],
+            "STRIPE_API_BASE": self.provider_url,
+            "STRIPE_SCRIPT_URL": f"{self.provider_url}/v3/",
+            "STRIPE_FRAME_ORIGINS": self.provider_url,
+            "STRIPE_CONNECT_ORIGINS": self.provider_url,
         }
 
     def _commands(self, manage: Sequence[str]) -> dict[str, list[str]]:
         module = [sys.executable, "-m"]
         mailbox = [LOCAL, str(self.ports.mailbox), str(self.home / "mailbox")]
+        provider = ["--port", str(self.ports.provider), "--folder", str(self.home / "provider")]
+        provider += ["--webhook-url", f"http://{LOCAL}:{self.ports.web}{EVENTS_PATH}"]
+        provider += ["--settle-seconds", str(SETTLE_SECONDS)]
         worker = ["-B", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"]
         web = ["--bind", f"{LOCAL}:{self.ports.web}", "--threads", "8", "--graceful-timeout", "3"]
         web += ["--no-control-socket", "--access-logfile", "-"]
         return {
             "mailbox": [*module, "supportdesk.demo.sink", *mailbox],
+            "provider": [*module, "supportdesk.demo.provider", *provider],
             "gateway": [*manage, "mail_gateway"],
             "worker": [*module, "celery", "-A", "supportdesk", "worker", *worker],
             "web": [*module, "gunicorn", "supportdesk.wsgi:application", *web],
@@ -230,6 +248,7 @@ class Demo:
         until = time.monotonic() + READY_SECONDS
         waiting: dict[str, Callable[[], bool]] = {
             "mailbox": lambda: _listens(self.ports.mailbox),
+            "provider": lambda: _listens(self.ports.provider),
             "gateway": lambda: _listens(self.ports.gateway),
             "web": lambda: _answers(f"http://{LOCAL}:{self.ports.web}/healthz"),
         }
@@ -244,7 +263,7 @@ class Demo:
         """Waits, and raises ``Stopped`` or ``Refused`` if there is no reason to wait any longer."""
         if self.stopping.wait(seconds):
             raise Stopped
-        for name in ("mailbox", "gateway", "worker", "web"):
+        for name in ("mailbox", "provider", "gateway", "worker", "web"):
             child = self.children.get(name)
             if child is not None and child.poll() is not None:
                 raise Refused(self._failure(name, child.returncode))
@@ -302,10 +321,14 @@ class Demo:
   The desk        {self.base_url}/
   Its mailbox     {self.base_url}/demo/mailbox/    every mail that it sends; answer them there
   Mail to it      smtp://{LOCAL}:{self.ports.gateway}
+  Its payments    {self.base_url}/demo/provider/    no real money; at {self.provider_url}
   Logs            {self.home / "logs"}
 
   Sign in as
 {people}
+
+  Pay with        4242424242424242 (any date to come, any code); declined: 4000000000000002,
+                  3-D Secure: 4000002500003155; more on the page of payments
 
 Ctrl-C stops everything."""
 
@@ -354,12 +377,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.check:
             with tempfile.TemporaryDirectory(prefix="desk-check-", ignore_cleanup_errors=True) as folder:
-                return Demo(Path(folder).resolve(), pick_ports(web=0, gateway=0, mailbox=0, say=say)).run(check=True)
+                return Demo(Path(folder).resolve(), pick_ports(web=0, gateway=0, mailbox=0, provider=0, say=say)).run(
+                    check=True
+                )
         with only_one(home):
             end_leftovers(home)
             if options.fresh:
                 wipe(home)
-            ports = pick_ports(web=options.port, gateway=2525, mailbox=1025, say=say)
+            ports = pick_ports(web=options.port, gateway=2525, mailbox=1025, provider=8420, say=say)
             return Demo(home, ports).run(check=False)
     except Refused as refusal:
         say(str(refusal))

@@ -30,7 +30,7 @@ def test_a_taken_port_is_said_and_the_next_free_one_used() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        ports = supervisor.pick_ports(web=port, gateway=0, mailbox=0, say=said.append)
+        ports = supervisor.pick_ports(web=port, gateway=0, mailbox=0, provider=0, say=said.append)
 
     assert port < ports.web < port + 200
     assert said == [f"Port {port} is taken; the web listens on {ports.web}."]
@@ -39,9 +39,9 @@ def test_a_taken_port_is_said_and_the_next_free_one_used() -> None:
 def test_no_two_parts_get_one_port() -> None:
     wanted = supervisor.free_port(0)
 
-    ports = supervisor.pick_ports(web=wanted, gateway=wanted, mailbox=wanted, say=lambda _: None)
+    ports = supervisor.pick_ports(web=wanted, gateway=wanted, mailbox=wanted, provider=wanted, say=lambda _: None)
 
-    assert len({ports.web, ports.gateway, ports.mailbox}) == 3
+    assert len({ports.web, ports.gateway, ports.mailbox, ports.provider}) == 4
 
 
 def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_fresh_removes_the_demos_data_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("mailbox", "broker", "test", "letters"):
+    for name in ("mailbox", "broker", "provider", "test", "letters"):
         (tmp_path / name).mkdir()
     (tmp_path / "beat-schedule.db").touch()
     (tmp_path / "mine.txt").touch()
@@ -93,7 +93,7 @@ def test_a_leftover_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) 
 def test_a_part_that_ends_by_itself_stops_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    demo = supervisor.Demo(tmp_path, supervisor.Ports(web=1, gateway=2, mailbox=3))
+    demo = supervisor.Demo(tmp_path, supervisor.Ports(web=1, gateway=2, mailbox=3, provider=4))
     demo.env = dict(os.environ)
 
     def start() -> None:

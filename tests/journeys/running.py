@@ -30,7 +30,8 @@ from supportdesk import children
 from supportdesk.demo import mailbox
 from supportdesk.demo.client import Page, Visitor
 from supportdesk.demo.people import PASSWORD
-from supportdesk.demo.supervisor import LOCAL, ROOT, Demo, Ports, end_leftovers, free_port, only_one
+from supportdesk.demo.provider.client import ProviderClient
+from supportdesk.demo.supervisor import KEYS, LOCAL, ROOT, Demo, Ports, end_leftovers, free_port, only_one
 from tests.conftest import _owner_sql
 
 CUSTOMER, TECHNICIAN, ADMIN = (
@@ -55,8 +56,9 @@ class RunningDesk(Demo):
     """One desk in ``home``, on the database ``name``."""
 
     def __init__(self, home: Path, name: str) -> None:
-        web, gateway, box, redis = _four_ports()
-        super().__init__(home, Ports(web=web, gateway=gateway, mailbox=box))
+        web, gateway, box, redis, provider = _five_ports()
+        super().__init__(home, Ports(web=web, gateway=gateway, mailbox=box, provider=provider))
+        self.provider = ProviderClient(base=self.provider_url, secret_key=KEYS[0], publishable_key=KEYS[1])
         self.name = name
         self.redis_port = redis
         self.redis_password = secrets.token_hex(16)
@@ -177,9 +179,9 @@ def number_of(page: Page) -> str:
     return page.url.rstrip("/").rsplit("/", 1)[1]
 
 
-def _four_ports() -> list[int]:
+def _five_ports() -> list[int]:
     picked: list[int] = []
-    for _ in range(4):
+    for _ in range(5):
         picked.append(free_port(0, but_not=picked))
     return picked
 

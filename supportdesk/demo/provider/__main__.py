@@ -44,7 +44,7 @@ async def serve(setting: Setting) -> int:
     for name in provider.state.plans:
         refunds.settle_later(provider, name)
     await web.TCPSite(runner, LOCAL, setting.port).start()
-    print(f"The provider listens on http://{LOCAL}:{setting.port}", flush=True)
+    print(f"The provider listens on http://{LOCAL}:{runner.addresses[0][1]}", flush=True)
     await over.wait()
     has_died = gone.done()
     await runner.cleanup()
@@ -56,7 +56,7 @@ async def serve(setting: Setting) -> int:
 def setting(arguments: Sequence[str], environment: dict[str, str]) -> Setting:
     """What the command line and the environment say. Ends the process with a word if something is missing."""
     parser = argparse.ArgumentParser(prog="python -m supportdesk.demo.provider")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True, help="0 for any; it is said")
     parser.add_argument("--folder", type=Path, required=True, help="where it keeps what it knows")
     parser.add_argument("--webhook-url", default="", help="where events go; without one they wait")
     parser.add_argument("--settle-seconds", type=float, help="until a refund meets its end by itself")
