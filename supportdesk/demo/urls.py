@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from supportdesk.demo import views
+from supportdesk.demo import provider_views, views
 
 app_name = "demo"
 urlpatterns = [
@@ -12,4 +12,6 @@ urlpatterns = [
     path("mailbox/new/", views.new_mail, name="new_mail"),
     path("mailbox/<str:name>/", views.mail, name="mail"),
     path("mailbox/<str:name>/html/", views.mail_html, name="mail_html"),
+    path("provider/", provider_views.provider, name="provider"),
+    path("provider/<str:verb>/", provider_views.provider_act, name="provider_act"),
 ]

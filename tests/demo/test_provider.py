@@ -29,7 +29,8 @@ def client(provider: TestProvider) -> stripe.StripeClient:
 
 
 def make(client: stripe.StripeClient, amount: int = 5000, currency: str = "usd", **more: Any) -> Any:
-    return client.v1.payment_intents.create({"amount": amount, "currency": currency, **more})
+    sent: Any = {"amount": amount, "currency": currency, **more}
+    return client.v1.payment_intents.create(sent)
 
 
 @pytest.fixture

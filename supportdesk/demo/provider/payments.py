@@ -140,7 +140,7 @@ async def authenticate(provider: Provider, intent: Json, params: Json) -> Json:
         raise _unexpected(intent, "authenticate")
     intent["next_action"] = None
     if params.get("success") == "true":
-        card = Card(number=waiting["number"], says="")
+        card = Card(number=waiting["number"])
         secure = {"authentication_flow": "challenge", "result": "authenticated", "version": "2.2.0"}
         return await _pay(provider, intent, card, waiting["shown"], waiting["billing"], secure=secure)
     intent["status"] = "requires_payment_method"

@@ -12,7 +12,7 @@
     frame.src = `${origin}/v3/${page}`;
     frame.addEventListener("load", () => frame.contentWindow.postMessage("port", origin, [channel.port2]), { once: true });
     channel.port1.onmessage = (event) => heard(event.data);
-    Object.assign(frame.style, { border: "0", colorScheme: "normal" });
+    frame.style.border = "0";
     return { frame, say: (message) => channel.port1.postMessage(message) };
   }
 
