@@ -19,7 +19,7 @@ from supportdesk.demo.provider.state import Keeper
 
 API_VERSION: Final = "2026-10-28.endive"
 SECONDS: Final = 20
-LONGEST_PAUSE: Final = 30.0
+LONGEST_PAUSE: Final = 30  # times the first one
 TRIES_SHOWN: Final = 20
 
 
@@ -39,6 +39,7 @@ class Events:
         self.retry_seconds = retry_seconds
         self._session: ClientSession | None = None
         self._sending: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
 
     def start(self) -> None:
         """Goes on with what had not arrived before a restart."""
@@ -76,7 +77,9 @@ class Events:
         self._send_later(name)
 
     def send_waiting(self) -> None:
-        """Sends what has not arrived yet, unless events are paused or have nowhere to go."""
+        """Sends what has not arrived yet, at once, unless events are paused or have nowhere to go."""
+        self._wake.set()
+        self._wake = asyncio.Event()
         for name, sending in self.keeper.state.sendings.items():
             if not sending["arrived"]:
                 self._send_later(name)
@@ -89,10 +92,9 @@ class Events:
         return outcomes
 
     def _send_later(self, name: str) -> None:
-        if self.url and not self.keeper.state.paused and name not in self._sending:
-            task = asyncio.get_running_loop().create_task(self._until_it_arrives(name))
-            self._sending[name] = task
-            task.add_done_callback(lambda _: self._sending.pop(name, None))
+        before = self._sending.get(name)
+        if self.url and not self.keeper.state.paused and (before is None or before.done()):
+            self._sending[name] = asyncio.get_running_loop().create_task(self._until_it_arrives(name))
 
     async def _until_it_arrives(self, name: str) -> None:
         pause = self.retry_seconds
@@ -100,8 +102,11 @@ class Events:
         while self.url and not self.keeper.state.paused and not sending["arrived"]:
             await self._try(name)
             if not sending["arrived"]:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                try:
+                    await asyncio.wait_for(self._wake.wait(), pause)
+                    pause = self.retry_seconds
+                except TimeoutError:
+                    pause = min(2 * pause, LONGEST_PAUSE * self.retry_seconds)
 
     async def _try(self, name: str) -> Json:
         assert self._session is not None, "started"
@@ -134,3 +139,4 @@ class Events:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        self._sending.clear()

@@ -31,7 +31,8 @@
       if (!node) throw new Error(`The selector you specified (${where}) applies to no DOM elements that are currently on the page.`);
       if (this.#part) throw new Error("This Element has already been mounted.");
       this.#part = open("card.html", "Secure card payment input frame", (message) => this.#heard(message));
-      Object.assign(this.#part.frame.style, { display: "block", inlineSize: "100%", blockSize: "72px" });
+      // The frame leaves 3px around its fields for the ring of the one in focus; they line up with the page's own.
+      Object.assign(this.#part.frame.style, { display: "block", inlineSize: "calc(100% + 6px)", blockSize: "79px", margin: "-3px" });
       this.#part.frame.dataset.provider = "card";
       node.replaceChildren(this.#part.frame);
       this.#part.say({ kind: "options", disabled: Boolean(this.#options.disabled) });
