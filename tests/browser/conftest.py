@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from email.utils import make_msgid
 
 import pytest
+import stripe
 from playwright.sync_api import sync_playwright
 
 from tests.browser.driving import Drivers, launch
@@ -61,6 +62,7 @@ def furnished(running_desk: RunningDesk) -> Furnished:
     until(lambda: "Is anybody there?" in technician.get("/desk/held/").text, "the stranger's mail to be held")
     fresh = number_of(desk.report(desk.visitor(CUSTOMER), "Opened for the pages"))
     found = until(lambda: desk.mails("Opened for the pages"), "a mail")
+    _pay(desk)
     return Furnished(
         new=fresh,
         waiting=_number(desk, "Shared calendar lost its colours"),
@@ -69,6 +71,15 @@ def furnished(running_desk: RunningDesk) -> Furnished:
         draft=page.url.removeprefix(desk.base_url),
         mail=f"/demo/mailbox/{found[0].name}/",
     )
+
+
+def _pay(desk: RunningDesk) -> None:
+    """Payments at the provider: one with a refund that is pending, one that is disputed."""
+    at = stripe.StripeClient(desk.provider.secret_key, base_addresses={"api": desk.provider_url})
+    for card in ("4000000000007726", "4000000000000259"):
+        made = at.v1.payment_intents.create({"amount": 5000, "currency": "usd", "description": "100 points"})
+        desk.provider.pay(made.id, card)
+    desk.provider.refund(at.v1.payment_intents.list().data[1].id, 2000)
 
 
 def _number(desk: RunningDesk, subject: str) -> str:

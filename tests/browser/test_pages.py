@@ -70,6 +70,7 @@ PAGES: dict[str, tuple[str, Callable[[Page, Furnished], None]]] = {
     "mailbox": ("", at("/demo/mailbox/")),
     "mail": ("", at("{furnished.mail}")),
     "new mail": ("", at("/demo/mailbox/new/")),
+    "payments": ("", at("/demo/provider/")),
     "404": ("", at("/nowhere/")),
     "404 of somebody": (CUSTOMER, at("/incidents/12345/")),
 }

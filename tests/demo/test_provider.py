@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psutil  # type: ignore[import-untyped, unused-ignore]  # comes without types
 import pytest
 import stripe
 
@@ -429,3 +430,28 @@ def test_a_restart_forgets_nothing(tmp_path: Any) -> None:
 def stop(process: Any) -> None:
     process.terminate()
     assert process.wait(10) == 0
+
+
+def test_without_localstripe_the_provider_ends_and_says_so_by_its_code(tmp_path: Any) -> None:
+    process, _provider = start_provider(tmp_path)
+    [behind] = psutil.Process(process.pid).children()
+
+    behind.kill()
+
+    assert process.wait(10) == 1
+
+
+def test_both_listen_on_this_machine_alone(tmp_path: Any) -> None:
+    process, _provider = start_provider(tmp_path)
+    try:
+        [behind] = psutil.Process(process.pid).children()
+        listening = [
+            one.laddr.ip
+            for part in (psutil.Process(process.pid), behind)
+            for one in part.net_connections("inet")
+            if one.status == psutil.CONN_LISTEN
+        ]
+    finally:
+        stop(process)
+
+    assert listening == ["127.0.0.1", "127.0.0.1"]
