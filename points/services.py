@@ -8,12 +8,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from points import warning_services
+from points.charging import lots_to_spend, write_charge
 from points.crediting import NotLater, ReasonMissing, plan_credits
 from points.giving_back import legs_of
 from points.models import Cause, Charge, Entry, GiveBack, Lot, Purchase, PurchaseKind
 from points.opening import open_credits, open_purchase
 from points.refusals import AlreadyGivenBack, BadPoints, KeyReused, NotEnoughPoints
-from points.spending import LotState, plan_spending
+from points.spending import plan_spending
 from supportdesk.people.models import Customer, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
@@ -79,47 +80,30 @@ def charge(
     Raises NotEnoughPoints, KeyReused; then nothing has changed.
     """
     customer = lock_customer(customer_id)
-    before = Charge.objects.filter(key=key).first()
-    if before is not None:
-        same = (before.customer_id, before.points, before.channel, before.reference)
-        if same != (customer_id, points, channel, reference):
-            raise KeyReused
-        return before
-    lots = Lot.objects.filter(customer_id=customer_id, held=False, remaining__gt=0, expires_at__gt=at)
-    spending = plan_spending(
-        lots=[
-            LotState(id=pk, remaining=left, expires_at=expires, bought_at=bought)
-            for pk, left, expires, bought in lots.values_list("pk", "remaining", "expires_at", "bought_at")
-        ],
-        points=points,
-        at=at,
-    )
-    if spending.short_by:
-        raise NotEnoughPoints(needed=points, on_hand=spending.on_hand)
-    made = Charge.objects.create(
-        customer_id=customer_id,
-        points=points,
-        channel=channel,
-        reference=reference,
-        charged_at=at,
-        actor=actor,
-        key=key,
-    )
-    Entry.objects.bulk_create(
-        Entry(
+    spending = plan_spending(lots=lots_to_spend(customer_id=customer_id, at=at), points=points, at=at)
+    made = None
+    if not spending.short_by:
+        made = write_charge(
             customer_id=customer_id,
-            lot_id=lot_id,
-            charge=made,
-            cause=Cause.CHARGE,
-            points=-drawn,
+            points=points,
+            channel=channel,
+            reference=reference,
             at=at,
-            actor=actor,
-            key=f"charge:{made.pk}:{lot_id}",
+            actor_id=None if actor is None else actor.pk,
+            key=key,
+            spending=spending,
         )
-        for lot_id, drawn in spending.parts
-    )
-    warning_services.tell_of_charge(customer=customer, charge=made, on_hand=spending.on_hand)
-    return made
+    if made is not None:
+        warning_services.tell_of_charge(customer=customer, charge=made, on_hand=spending.on_hand)
+        return made
+    # Asked only now: a charge that comes for the first time needs no look before.
+    before = Charge.objects.filter(key=key).first()
+    if before is None:
+        raise NotEnoughPoints(needed=points, on_hand=spending.on_hand)
+    same = (before.customer_id, before.points, before.channel, before.reference)
+    if same != (customer_id, points, channel, reference):
+        raise KeyReused
+    return before
 
 
 @transaction.atomic

@@ -288,5 +288,3 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }
-
-STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")

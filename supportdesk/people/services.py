@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import connection, transaction
 
 from supportdesk.people.models import Contact, Customer, User
+
+# Plain SQL, for every write waits behind this: its query was a fifth of what a charge took.
+_COLUMNS: Final = [field.attname for field in Customer._meta.concrete_fields]
+_LOCK: Final = f'SELECT {", ".join(_COLUMNS)} FROM "people_customer" WHERE id = %s FOR NO KEY UPDATE'  # noqa: S608
 
 
 def lock_customer(customer_id: int) -> Customer:
     """The customer's row, locked until the transaction ends: the first lock of every write.
 
-    Raises RuntimeError outside a transaction, where a lock would be gone at once.
+    Raises RuntimeError outside a transaction, where a lock would be gone at once; Customer.DoesNotExist.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("lock_customer belongs into a transaction.")
-    return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [customer_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise Customer.DoesNotExist(f"There is no customer {customer_id}.")
+    return Customer.from_db(connection.alias, _COLUMNS, row)
 
 
 @transaction.atomic

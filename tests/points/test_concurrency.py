@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from points import services
 from points.models import Charge, Entry, Lot
@@ -16,7 +18,7 @@ from points.services import KeyReused, NotEnoughPoints
 from points.spending import LotState, plan_spending
 from tests.cast import Cast
 from tests.incidents_helpers import at_once
-from tests.points.ledger import DAY, TICK, charged, checked, given, left, rows
+from tests.points.ledger import DAY, TICK, charged, checked, given, left, rows, sql
 
 
 @pytest.mark.rule("R3", "D2")
@@ -75,10 +77,43 @@ def test_one_key_of_two_customers_at_once_is_refused_to_one(committed_cast: Cast
         given(customer, 100, at=at)
     charges = at_once(*[partial(charged, customer, at=at, key_="one key") for customer in both * 4])
     grants = at_once(*[partial(given, customer, 5, at=at, key_="one key") for customer in both * 4])
-    for done, kind in ((charges, Charge), (grants, Lot)):
-        assert sum(isinstance(result, kind) for result in done) == 4
-        assert sum(isinstance(result, KeyReused | IntegrityError) for result in done) == 4
+    assert sorted(type(result).__name__ for result in charges) == ["Charge"] * 4 + ["KeyReused"] * 4
+    assert sum(isinstance(result, Lot) for result in grants) == 4
+    assert sum(isinstance(result, KeyReused | IntegrityError) for result in grants) == 4
     assert rows() == {"Purchase": 3, "Lot": 3, "Charge": 1, "Entry": 4}
+
+
+def test_a_key_waits_for_another_customers_charge_to_end(committed_cast: Cast, at: datetime):
+    """The first one holds the key and is undone: the second one waited, and is charged."""
+    for customer in (committed_cast.acme, committed_cast.other):
+        given(customer, 10, at=at)
+    holds = threading.Event()
+
+    @transaction.atomic
+    def undone() -> None:
+        charged(committed_cast.acme, at=at, key_="one key")
+        holds.set()
+        _until_somebody_waits()
+        raise ZeroDivisionError
+
+    def after() -> Charge:
+        assert holds.wait(20)
+        return charged(committed_cast.other, at=at, key_="one key")
+
+    first, second = at_once(undone, after)
+    assert isinstance(first, ZeroDivisionError)
+    assert isinstance(second, Charge)
+    assert (second.customer_id, Charge.objects.get()) == (committed_cast.other.pk, second)
+    assert "nothing differs" in checked()
+
+
+def _until_somebody_waits() -> None:
+    for _ in range(2_000):
+        ((waiting,),) = sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        if waiting:
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for the key")
 
 
 @pytest.mark.rule("D1", "D6")

@@ -167,6 +167,36 @@ def test_a_charge_sent_twice_is_one_charge(cast: Cast, at: datetime):
     assert rows() == {"Purchase": 1, "Lot": 1, "Charge": 1, "Entry": 2}
 
 
+@pytest.mark.rule("D8")
+def test_a_key_is_known_again_when_the_points_are_gone(cast: Cast, at: datetime):
+    """Sent twice, the second time to an empty account: the first charge, no refusal."""
+    given(cast.acme, 10, at=at)
+    first = charged(cast.acme, at=at, key_="one key")
+    assert charged(cast.acme, at=at, key_="one key") == first
+    with pytest.raises(KeyReused):
+        charged(cast.acme, at=at, key_="one key", reference="101-6")
+    with pytest.raises(KeyReused):
+        charged(cast.other, at=at, key_="one key")
+    with pytest.raises(NotEnoughPoints):
+        charged(cast.acme, at=at, key_="another")
+    assert rows() == {"Purchase": 1, "Lot": 1, "Charge": 1, "Entry": 2}
+
+
+@pytest.mark.rule("D2", "D6")
+def test_what_a_charge_gives_is_what_the_database_has(cast: Cast, at: datetime):
+    """Twelve lots pay: their entries are numbered in the order in which they were drawn on, and have their keys."""
+    lots = [given(cast.acme, 1, at=at - n * DAY) for n in range(12)]
+    made = charged(cast.acme, 11, at=at)
+    fields = [field.attname for field in Charge._meta.concrete_fields]
+    stored = Charge.objects.get()
+    assert [getattr(made, name) for name in fields] == [getattr(stored, name) for name in fields]
+    assert (made._state.adding, made._state.db) == (False, "default")
+    entries = list(made.entries.order_by("pk"))
+    assert [entry.lot_id for entry in entries] == [lot.pk for lot in reversed(lots[1:])]
+    assert [entry.key for entry in entries] == [f"charge:{made.pk}:{entry.lot_id}" for entry in entries]
+    assert {(entry.customer_id, entry.points, entry.at) for entry in entries} == {(cast.acme.pk, -1, at)}
+
+
 def test_a_charge_goes_with_what_it_paid_for(cast: Cast, at: datetime):
     """It joins the caller's transaction: where that is rolled back, nothing was charged."""
     lot = given(cast.acme, 10, at=at)
@@ -188,8 +218,8 @@ def test_the_customer_is_locked_before_anything_is_read(cast: Cast, at: datetime
     said = [query["sql"] for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]
     assert "FOR NO KEY UPDATE" in said[0]
     assert '"people_customer"' in said[0]
-    # key, lots, charge, entries: whatever the number of lots, and no more where enough is left (D7)
-    assert len(said) == 5
+    # then the lots, and the charge with its entries: whatever their number, and no more where enough is left (D7)
+    assert len(said) == 3
 
 
 @pytest.mark.rule("D1", "D6")
