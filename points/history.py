@@ -1,22 +1,21 @@
 """An account in time, for its page: the same few queries and a bounded answer however long the history (D1, D6).
 
-What happened in a day is added up by the database; nothing here reads entries one by one. Lots that are
-past their instant count as expired whether a job has written it or not.
+What happened in a day is added up by the database, from the tallies that it keeps; nothing here reads entries
+one by one. Lots that are past their instant count as expired whether a job has written it or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BooleanField,
     Case,
     Count,
-    DateTimeField,
     ExpressionWrapper,
     F,
     Func,
@@ -31,7 +30,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from points.models import OPENING, Cause, Entry, Lot
+from points.models import OPENING, Cause, Entry, Lot, Tally
 from points.queries import lots_on_hand
 from points.timeline import Change, Scale, scale_of, year_began
 
@@ -99,8 +98,10 @@ def history(*, customer_id: int, zone: str, at: datetime) -> History:
     )
     scale = scale_of(at=at, zone=zone, latest=totals["latest"])
     since = year_began(at=at, zone=zone)
-    by_day = [*_entries_by_day(customer_id, scale, since), *_expiries_by_day(customer_id, scale, since, at)]
+    days = scale.days
+    by_day = [*_entries_by_day(customer_id, days), *_expiries_by_day(customer_id, days, ends=scale.ends, at=at)]
     changes = [row for row in by_day if row["cause"] != TO_COME]
+    lately = bisect(days, since)
     falls = [row for row in by_day if row["cause"] == TO_COME]
     lives = _lives(lots, on_hand=on_hand, since=since)
     shown = sum(1 for life in lives if life.state == "left")
@@ -113,42 +114,40 @@ def history(*, customer_id: int, zone: str, at: datetime) -> History:
         next_ends=first["expires_at"] if first else None,
         changes=_changes(changes),
         falls=_changes(falls),
-        year=_year([row for row in changes if row["lately"]], on_hand=totals["points"]),
+        year=_year([row for row in changes if row["day"] >= lately], on_hand=totals["points"]),
         lives=lives,
         later_lots=totals["lots"] - shown,
         older_lots=totals["ever"] - totals["lots"] - (len(lives) - shown),
     )
 
 
-def _day(column: str, scale: Scale) -> Func:
-    """Which local day of the scale an instant lies in.
+def _day(column: str, days: Sequence[datetime]) -> Func:
+    """Which of the local days an instant lies in, the first being 1.
 
-    The database is told when they begin: it may know other zones than the pinned ones.
+    The database is told when they begin: it may know other zones than the pinned ones. As one text, for a
+    thousand values are dear to hand over one by one.
     """
-    begins = Value(list(scale.days), output_field=ArrayField(DateTimeField()))
-    return Func(F(column), begins, function="width_bucket", output_field=IntegerField())
+    begins = Value(f"{{{','.join(day.isoformat() for day in days)}}}")
+    template = "width_bucket(%(expressions)s::timestamptz[])"
+    return Func(F(column), begins, template=template, output_field=IntegerField())
 
 
-def _is(condition: Q) -> ExpressionWrapper[Any]:
-    return ExpressionWrapper(condition, output_field=BooleanField())
+def _entries_by_day(customer_id: int, days: Sequence[datetime]) -> list[dict[str, Any]]:
+    """What the tallies of each day come to: by the hour, or by the quarter where days begin within an hour."""
+    minutes = Tally.HOUR if all(day.minute == 0 for day in days) else Tally.QUARTER
+    tallies = Tally.objects.filter(customer_id=customer_id, minutes=minutes, begins__gte=days[0]).order_by()
+    by_day = tallies.annotate(day=_day("begins", days)).values("day", "cause")
+    return [dict(row) for row in by_day.annotate(net=Sum("points"), last=Max("last_at"))]
 
 
-def _entries_by_day(customer_id: int, scale: Scale, since: datetime) -> list[dict[str, Any]]:
-    entries = Entry.objects.filter(customer_id=customer_id, at__gte=scale.begins).order_by()
-    days = entries.annotate(day=_day("at", scale), lately=_is(Q(at__gte=since)))
-    rows = days.values("day", "lately", "cause").annotate(net=Sum("points"), last=Max("at"))
-    return [dict(row) for row in rows]
-
-
-def _expiries_by_day(customer_id: int, scale: Scale, since: datetime, at: datetime) -> list[dict[str, Any]]:
+def _expiries_by_day(
+    customer_id: int, days: Sequence[datetime], *, ends: datetime, at: datetime
+) -> list[dict[str, Any]]:
     """What expired and is not written yet, and what is to come."""
-    lots = Lot.objects.filter(
-        customer_id=customer_id, remaining__gt=0, expires_at__gte=scale.begins, expires_at__lte=scale.ends
-    ).order_by()
-    days = lots.annotate(
-        day=_day("expires_at", scale), lately=_is(Q(expires_at__gte=since)), gone=_is(Q(expires_at__lte=at))
-    )
-    rows = days.values("day", "lately", "gone").annotate(net=-Sum("remaining"), last=Max("expires_at"))
+    lots = Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__gte=days[0], expires_at__lte=ends)
+    gone = ExpressionWrapper(Q(expires_at__lte=at), output_field=BooleanField())
+    by_day = lots.order_by().annotate(day=_day("expires_at", days), gone=gone).values("day", "gone")
+    rows = by_day.annotate(net=-Sum("remaining"), last=Max("expires_at"))
     return [row | {"cause": Cause.EXPIRY if row["gone"] else TO_COME} for row in rows]
 
 

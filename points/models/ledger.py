@@ -200,7 +200,7 @@ class Entry(models.Model):
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="entries")
-    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="entries")
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="entries", db_index=False)
     charge = models.ForeignKey(Charge, on_delete=models.PROTECT, null=True, related_name="entries")
     cause = models.CharField(_("cause"), max_length=8, choices=Cause)
     points = models.IntegerField(_("points"))
@@ -225,7 +225,35 @@ class Entry(models.Model):
             models.UniqueConstraint(fields=["lot"], condition=Q(cause__in=OPENING), name="entry_opens_a_lot_once"),
             models.UniqueConstraint(fields=["lot"], condition=Q(cause=Cause.EXPIRY), name="entry_expires_a_lot_once"),
         ]
-        indexes: ClassVar = [models.Index(fields=["customer", "-at", "-id"], name="entry_statement")]
+        indexes: ClassVar = [
+            models.Index(fields=["customer", "-at", "-id"], name="entry_statement"),
+            models.Index(fields=["lot", "-at"], name="entry_latest_of_a_lot"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.points:+d}"
+
+
+class Tally(models.Model):
+    """What the entries of one customer and cause come to that count in one hour, or in a quarter of one (D6).
+
+    Kept by the database alone, when entries are inserted, so that the picture of a year reads no more than its
+    hours, however many entries there are. In all zones a day begins with a quarter, in most with an hour.
+    """
+
+    HOUR, QUARTER = 60, 15
+
+    pk = models.CompositePrimaryKey("customer_id", "minutes", "begins", "cause")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+", db_index=False)
+    minutes = models.PositiveSmallIntegerField(_("minutes"))
+    begins = models.DateTimeField(_("since"))
+    cause = models.CharField(_("cause"), max_length=8, choices=Cause)
+    points = models.IntegerField(_("points"))
+    last_at = models.DateTimeField(_("last"))
+
+    class Meta:
+        verbose_name = _("tally")
+        verbose_name_plural = _("tallies")
 
     def __str__(self) -> str:
         return f"{self.cause} {self.points:+d}"

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import time
 from datetime import datetime, timedelta
-from io import BytesIO
-from typing import Any
 
 import pytest
-from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, transaction
-from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from incidents.models import Incident, IncidentCharge, IncidentClock, Message, Product, Release
@@ -26,6 +21,7 @@ from supportdesk.people.models import Contact, Customer, User
 from supportdesk.people.services import sign_in_for
 from supportdesk.places import Place
 from tests.bench.conftest import Table
+from tests.bench.pages import page_of
 from tests.bench.test_deadlines import PLACES
 from tests.cast import Cast
 
@@ -59,33 +55,13 @@ def test_lists_of_many_incidents(committed_cast: Cast, at: datetime, table: Tabl
 
 
 def _measured(user: User, path: str) -> tuple[str, str, str]:
-    client = Client()
-    client.force_login(user)
-    # Not by the test client, which keeps a copy of the context of each template part.
-    server = WSGIHandler()
-    environ = RequestFactory().get(path).environ
-    environ["HTTP_COOKIE"] = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
-    statuses: list[str] = []
-
-    def once() -> float:
-        began = time.perf_counter()
-        response = server(environ | {"wsgi.input": BytesIO()}, _keeping(statuses))
-        b"".join(response)
-        spent = time.perf_counter() - began
-        response.close()
-        assert statuses.pop() == "200 OK"
-        return 1000 * spent
-
+    once = page_of(user, path)
     once()
     with CaptureQueriesContext(connection) as queries:
         once()
         count = len(queries)
-    times = [once() for _ in range(TRIES)]
+    times = [once()[0] for _ in range(TRIES)]
     return f"{statistics.median(times):.0f}", f"{max(times):.0f}", str(count)
-
-
-def _keeping(statuses: list[str]) -> Any:
-    return lambda status, headers, *_: statuses.append(status)
 
 
 def _contact(n: int, at: datetime) -> Contact:

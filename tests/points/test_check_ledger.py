@@ -18,7 +18,7 @@ from tests.points.ledger import back, charged, checked, given, owner_sql, sql
 
 pytestmark = pytest.mark.rule("D6")
 
-TABLES = ("entry", "lot", "charge", "purchase", "giveback")
+TABLES = ("entry", "lot", "charge", "purchase", "giveback", "tally")
 ADD = (
     "INSERT INTO points_entry (customer_id, lot_id, charge_id, cause, points, at, key)"
     " SELECT customer_id, lot_id, charge_id, '{}', {}, at, 'planted' FROM points_entry WHERE {} ORDER BY id LIMIT 1"
@@ -103,6 +103,24 @@ PLANTED = {
         r"purchase \d+: bought on 2026-12-\d+, in America/New_York it was 2026-12-\d+",
     ),
 }
+PLANTED_TALLIES = {
+    "points on a tally": (
+        "UPDATE points_tally SET points = points - 1 WHERE cause = 'charge'",
+        r"tally of customer \d+, (15|60) minutes from .*, charge: has -11 points, its entries -10",
+    ),
+    "a tally that is gone": (
+        "DELETE FROM points_tally WHERE minutes = 60",
+        r"tally of .*: has  points, its entries 30",
+    ),
+    "a tally of nothing": (
+        "UPDATE points_tally SET begins = begins - interval '5 days' WHERE cause = 'expiry'",
+        r"tally of .*, expiry: has -\d+ points, its entries 0",
+    ),
+    "a tally with another instant": (
+        "UPDATE points_tally SET last_at = last_at - interval '1 second'",
+        r"tally of .*: has 30 points, its entries 30",
+    ),
+}
 CREDIT = "WHERE origin = 'credit'"
 # In a ledger that gave its charge back (D3, D4).
 PLANTED_CREDITS = {
@@ -182,7 +200,7 @@ def found() -> list[str]:
 
 
 def test_each_kind_of_difference_is_found_and_told(history: Cast, subtests: pytest.Subtests):
-    _plant(PLANTED, subtests)
+    _plant(PLANTED | PLANTED_TALLIES, subtests)
 
 
 @pytest.mark.rule("D3", "D4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from points.charging import lots_to_spend
 from points.models import Lot
 from points.queries import balance, statement
 from points.services import NotEnoughPoints, write_expiries
@@ -148,7 +150,7 @@ def test_unwritten_expiries_at_the_instant_of_other_lines_stand_once_at_any_page
 
 
 @pytest.mark.rule("D6")
-def test_a_balance_is_read_from_the_index_of_lots_on_hand(committed_cast: Cast, at: datetime):
+def test_a_balance_and_a_charge_read_the_index_of_lots_on_hand(committed_cast: Cast, at: datetime):
     """A few thousand lots, of which one in seven is left."""
     Customer.objects.bulk_create(
         Customer(name=f"Customer {n}", country="US", subdivision="NY", zone="America/New_York") for n in range(30)
@@ -170,10 +172,15 @@ def test_a_balance_is_read_from_the_index_of_lots_on_hand(committed_cast: Cast, 
         at,
         at.date(),
     )
-    owner_sql("ANALYZE")
+    owner_sql("VACUUM ANALYZE")
     with CaptureQueriesContext(connection) as queries:
-        assert balance(customer_id=committed_cast.acme.pk, at=at) > 0
-    ((plan,),) = sql("EXPLAIN (FORMAT JSON) " + queries[0]["sql"])
-    told = json.dumps(plan)
-    assert '"Index Name": "lot_on_hand"' in told
-    assert "Seq Scan" not in told
+        on_hand = balance(customer_id=committed_cast.acme.pk, at=at)
+        states = lots_to_spend(customer_id=committed_cast.acme.pk, at=at)
+    assert on_hand == sum(lot.remaining for lot in states) > 0
+    for query in queries:
+        ((plan,),) = sql("EXPLAIN (ANALYZE, FORMAT JSON) " + query["sql"])
+        told = json.dumps(plan)
+        assert '"Index Name": "lot_on_hand"' in told
+        assert "Seq Scan" not in told
+        assert max(map(float, re.findall(r'"Actual Rows": ([\d.]+)', told))) == len(states), "the lots on hand alone"
+        assert "Rows Removed by Filter" not in told

@@ -59,6 +59,14 @@ CHECKS = (
        WHERE NOT EXISTS (SELECT FROM points_lot lot WHERE lot.id = e.lot_id)""",
     """SELECT format('entry %s: its charge %s is not there', e.id, e.charge_id) FROM points_entry e
        WHERE e.charge_id IS NOT NULL AND NOT EXISTS (SELECT FROM points_charge c WHERE c.id = e.charge_id)""",
+    """SELECT format('tally of customer %s, %s minutes from %s, %s: has %s points, its entries %s', customer_id,
+                     minutes, begins, cause, kept.points, coalesce(told.points, 0))
+       FROM points_tally kept FULL JOIN
+            (SELECT customer_id, minutes, date_bin(make_interval(mins => minutes), at, timestamptz 'epoch') AS begins,
+                    cause, sum(points) AS points, max(at) AS last_at
+             FROM points_entry, unnest(ARRAY[15, 60]) AS minutes GROUP BY 1, 2, 3, 4) told
+            USING (customer_id, minutes, begins, cause)
+       WHERE (kept.points, kept.last_at) IS DISTINCT FROM (told.points, told.last_at)""",
     # Credits (D3, D4)
     """SELECT format('credit %s: gives back %s points, charge %s drew %s on lot %s', lot.id, lot.points,
                      lot.from_charge_id, coalesce(-sum(e.points), 0), lot.from_lot_id)
