@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from incidents.cases import CreditCase
 from incidents.models import Incident, TimelineEntry
@@ -26,7 +27,6 @@ from points.queries import balance
 from points.services import AlreadyGivenBack, NotLater, credit_back
 from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.people.models import Customer
 from tests.cast import Cast
 from tests.incidents_helpers import again, answered, at_once, key, opened, steps
 from tests.points.ledger import checked
@@ -398,20 +398,16 @@ def test_a_refusal_has_its_reason_and_a_charge_its_one_case(cast: Cast, case: Cr
         case.save(force_insert=True)
 
 
-def test_the_customers_row_is_locked_first(
-    cast: Cast, incident: Incident, at: datetime, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_customers_row_is_locked_first(cast: Cast, incident: Incident, at: datetime):
     """One order for all: customer, then incident."""
-    asked: list[str] = []
-    real = Customer.objects.select_for_update
 
-    def spy(**given: object) -> object:
-        asked.append("customer")
-        return real(**given)  # type: ignore[arg-type]
+    def locked(captured: CaptureQueriesContext) -> list[str]:
+        locks = [query["sql"] for query in captured if "FOR NO KEY UPDATE" in query["sql"]]
+        return ["customer" if 'FROM "people_customer"' in lock else "incident" for lock in locks]
 
-    monkeypatch.setattr(Customer.objects, "select_for_update", spy)
-    case = marked(incident, cast, at=at)
-    assert asked[0] == "customer"
-    asked.clear()
-    decide(case, cast, at=at)
-    assert asked[0] == "customer"
+    with CaptureQueriesContext(connection) as queries:
+        case = marked(incident, cast, at=at)
+    assert locked(queries)[:2] == ["customer", "incident"]
+    with CaptureQueriesContext(connection) as queries:
+        decide(case, cast, at=at)
+    assert locked(queries)[:2] == ["customer", "incident"]
