@@ -17,6 +17,7 @@ from points.refunding import Paid, legs_by_purchase, refund_of
 from points.refusals import NoCard
 
 # What the provider says where the money stayed after all: a chargeback won, a refund that did not come about.
+# The database knows the same words (points_refund_fits).
 MONEY_STAYED: Final = ("won", "warning_closed", "failed", "canceled")
 
 

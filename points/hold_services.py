@@ -71,8 +71,8 @@ def decide_hold(
 ) -> HoldDecision:
     """An admin's word on a hold: the points are free again, or what is left of them is written off (D32).
 
-    The customer is told either way. Points of a purchase with another open hold stay held when one is released.
-    The same key with the same content gives the first decision back.
+    Points of a purchase with another open hold stay held when one is released; where they are free, or gone, the
+    customer is told. The same key with the same content gives the first decision back.
 
     Raises AlreadyDecided, ReasonMissing, KeyReused; then nothing has changed.
     """
@@ -108,7 +108,8 @@ def decide_hold(
     decision = HoldDecision.objects.create(
         hold=hold, outcome=outcome, points=points, reason=reason, actor=actor, at=at, key=key
     )
-    if points:
+    stays = Hold.objects.filter(purchase=hold.purchase_id, decision=None).exists()
+    if points and not (stays and outcome == HoldDecision.Outcome.RELEASED):
         mails.hold_decided(decision, at=at)
     return decision
 

@@ -54,13 +54,15 @@ def refund_of(paid: Paid, points: int) -> int:
     >>> refund_of(Paid(purchase_id=1, points=30, amount_minor=1000, refunded_points=20, refunded_minor=667), 10)
     333
 
+    Nothing (0) where that is less than the smallest unit. The database takes no other amount.
+
     Raises ValueError for points that the purchase does not have any more.
     """
     after = paid.refunded_points + points
     if points <= 0 or after > paid.points:
         raise ValueError(f"{points} points of purchase {paid.purchase_id} cannot be refunded")
     worth = share(amount_minor=paid.amount_minor, points=after, of=paid.points)
-    return min(max(worth - paid.refunded_minor, 0), paid.amount_minor - paid.refunded_minor)
+    return max(worth - paid.refunded_minor, 0)
 
 
 def legs_by_purchase(parts: Iterable[tuple[int, int]]) -> dict[int, int]:

@@ -72,17 +72,18 @@ def settle_payment(*, payment_id: int, fact: PaidFact, at: datetime) -> Lot | No
     Gives the lot if it is a new one, and None where it was made before. A payment that was given up and is paid all
     the same counts. Locks the customer's row first.
 
-    Raises Contradiction where amount, currency or payment differ from what was asked for; then there is no lot, and
-    ``contradict_payment`` keeps what the provider says for an admin.
+    Raises Contradiction where amount, currency or payment differ from what was asked for, also after it was paid: a
+    second payment of one is money that nobody asked for. Then there is no lot, and ``contradict_payment`` keeps what
+    the provider says for an admin.
     """
     customer = lock_customer(Payment.objects.values_list("customer_id", flat=True).get(pk=payment_id))
     payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    asked = (str(payment.pk), payment.amount_minor, payment.currency, payment.provider_ref or fact.provider_ref)
+    said = (fact.payment_id, fact.amount_minor, fact.currency, fact.provider_ref)
+    if said != asked:
+        raise Contradiction(f"asked for {asked}, the provider says {said}")
     if payment.state == Payment.State.PAID:
         return None
-    asked = (str(payment.pk), payment.amount_minor, payment.currency)
-    said = (fact.payment_id, fact.amount_minor, fact.currency)
-    if said != asked or payment.provider_ref not in (None, fact.provider_ref):
-        raise Contradiction(f"asked for {asked}, the provider says {said}")
     lot = open_purchase(
         customer=customer,
         points=payment.points,
@@ -120,10 +121,14 @@ def give_up_payment(*, payment_id: int, at: datetime) -> bool:
 
 
 def contradict_payment(*, payment_id: int, text: str, at: datetime) -> None:
-    """Keeps, for an admin, that the provider's record of a payment is not what was asked for; it makes no lot."""
-    Payment.objects.filter(pk=payment_id, purchase=None).update(
+    """Keeps, for an admin, that the provider's record of a payment is not what was asked for; it makes no lot.
+
+    What was paid before stays paid, with the provider's other word beside it.
+    """
+    if not Payment.objects.filter(pk=payment_id, purchase=None).update(
         state=Payment.State.CONTRADICTED, last_error=text[:500], looked_at=at
-    )
+    ):
+        note_look(payment_id=payment_id, at=at, error=text)
 
 
 def note_look(*, payment_id: int, at: datetime, error: str = "") -> None:

@@ -40,11 +40,11 @@ def warn_of_expiries(*, at: datetime) -> int:
 
 @transaction.atomic
 def _warn(lot_id: int, customer_id: int, *, at: datetime) -> bool:
-    """Decides again under the customer's lock: meanwhile the lot may be spent, or another run have warned."""
+    """Decides again under the customer's lock: meanwhile the lot may be spent or held, or another run have warned."""
     lock_customer(customer_id)
     lot = Lot.objects.select_related("purchase", "customer").get(pk=lot_id)
     days = threshold_due(expires_at=lot.expires_at, zone=lot.purchase.zone, at=at)
-    if days is None or not lot.remaining or lot.warnings.filter(days__lte=days).exists():
+    if days is None or lot.held or not lot.remaining or lot.warnings.filter(days__lte=days).exists():
         return False
     if not told_of_points(customer_id):
         return False
@@ -77,8 +77,12 @@ def tell_of_expiry(*, customer: Customer, expired_at: datetime, at: datetime) ->
 
 
 def tell_of_hold(*, customer: Customer, before: int, after: int, at: datetime) -> None:
-    """Tells of the fall that a hold is, where it is one (D7, D32). In the transaction that places it."""
-    if falls_under(_price(customer), before=before, after=after):
+    """Tells of the fall that a hold is, where it is one (D7, D32). In the transaction that places it.
+
+    An expiry may have fallen at that very instant: then the customer knows.
+    """
+    told = LowBalance.objects.filter(customer=customer, charge=None, fell_at=at)
+    if falls_under(_price(customer), before=before, after=after) and not told.exists():
         _tell(customer, charge=None, fell_at=at, on_hand=after, at=at)
 
 

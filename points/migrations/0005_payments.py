@@ -24,6 +24,72 @@ END $$;
 """
 NEW_GUARD, OLD_GUARD = GUARD.replace("kept", "remaining,held"), GUARD.replace("kept", "remaining")
 
+LOCKED = """
+-- What one purchase allows is counted with its row locked, and read anew once it is: under a snapshot that is older
+-- than the lock, two at once would each miss the other.
+CREATE FUNCTION points_locked_purchase(wanted bigint) RETURNS points_purchase LANGUAGE plpgsql
+    SET search_path = pg_catalog, public AS $$
+DECLARE
+    bought public.points_purchase%ROWTYPE;
+BEGIN
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'purchase % is counted in READ COMMITTED only', wanted USING ERRCODE = 'check_violation';
+    END IF;
+    SELECT * INTO bought FROM public.points_purchase WHERE id = wanted FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no purchase %', wanted USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN bought;
+END $$;
+REVOKE EXECUTE ON FUNCTION points_locked_purchase(bigint) FROM PUBLIC;
+"""
+
+SALES = f"""
+-- A payment asks for the same as long as it stands, and what was paid stays paid: for the purchase that says so.
+CREATE FUNCTION points_payment_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+BEGIN
+    IF TG_OP IN ('DELETE', 'TRUNCATE') THEN
+        RAISE EXCEPTION 'a payment stays: % refused', TG_OP USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_OP = 'UPDATE' AND (
+        (NEW.customer_id, NEW.user_id, NEW.points, NEW.amount_minor, NEW.currency, NEW.started_at, NEW.key)
+        IS DISTINCT FROM
+        (OLD.customer_id, OLD.user_id, OLD.points, OLD.amount_minor, OLD.currency, OLD.started_at, OLD.key)
+        OR (OLD.provider_ref IS NOT NULL AND NEW.provider_ref IS DISTINCT FROM OLD.provider_ref)
+        OR (OLD.state = 'paid' AND (NEW.state, NEW.purchase_id) IS DISTINCT FROM (OLD.state, OLD.purchase_id))) THEN
+        RAISE EXCEPTION 'what payment % asks for, and that it was paid, stays', OLD.id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.state = 'paid' AND NOT EXISTS (
+        SELECT FROM public.points_purchase p WHERE p.id = NEW.purchase_id AND p.kind = 'card'
+        AND (p.customer_id, p.points, p.amount_minor, p.currency, p.provider_ref)
+            = (NEW.customer_id, NEW.points, NEW.amount_minor, NEW.currency, NEW.provider_ref)) THEN
+        RAISE EXCEPTION 'payment % asked for another purchase', NEW.id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER points_payment_guard BEFORE INSERT OR UPDATE OR DELETE ON points_payment
+    FOR EACH ROW EXECUTE FUNCTION points_payment_guard();
+CREATE TRIGGER points_payment_no_truncate BEFORE TRUNCATE ON points_payment
+    FOR EACH STATEMENT EXECUTE FUNCTION points_payment_guard();
+REVOKE DELETE, TRUNCATE ON points_payment FROM {APPLICATION};
+
+-- At the end of the transaction a purchase has its lot, and one by card the payment that paid just it.
+CREATE FUNCTION points_purchase_is_whole() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.points_lot WHERE purchase_id = NEW.id AND origin = 'purchase') THEN
+        RAISE EXCEPTION 'purchase % has no lot', NEW.id USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.kind = 'card'
+       AND NOT EXISTS (SELECT FROM public.points_payment WHERE purchase_id = NEW.id AND state = 'paid') THEN
+        RAISE EXCEPTION 'no payment paid purchase %', NEW.id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER points_purchase_is_whole AFTER INSERT ON points_purchase DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION points_purchase_is_whole();
+"""
+
 REFUNDS = f"""
 -- A refund is a leg of a charge that goes back to the card of its purchase. Only its way forward changes.
 CREATE FUNCTION points_refund_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -35,7 +101,9 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - moving = to_jsonb(OLD) - moving
        AND (OLD.provider_ref IS NULL OR NEW.provider_ref IS NOT DISTINCT FROM OLD.provider_ref)
-       AND (NEW.state = OLD.state OR (OLD.state, NEW.state) IN (
+       AND NEW.fence >= OLD.fence
+       AND (NEW.state = OLD.state AND NEW.settled_at IS NOT DISTINCT FROM OLD.settled_at
+            OR (OLD.state, NEW.state) IN (
             ('pending', 'sent'), ('pending', 'done'), ('pending', 'failed'),
             ('sent', 'done'), ('sent', 'failed'), ('done', 'failed'))) THEN
         RETURN NEW;
@@ -48,16 +116,19 @@ CREATE TRIGGER points_refund_no_truncate BEFORE TRUNCATE ON points_refund
     FOR EACH STATEMENT EXECUTE FUNCTION points_refund_guard();
 REVOKE DELETE, TRUNCATE ON points_refund FROM {APPLICATION};
 
--- What one purchase gives back is at most what was paid for it: counted with its row locked.
+-- A refund pays back what points.refunding says, to the smallest unit; a purchase whose money went back otherwise
+-- pays nothing back (D5, D32). Before each row, so that the rows of one statement count one after the other.
 CREATE FUNCTION points_refund_fits() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE
-    bought public.points_purchase%ROWTYPE;
+    bought public.points_purchase%ROWTYPE := public.points_locked_purchase(NEW.purchase_id);
     leg bigint;
-    live bigint;
+    back_points bigint;
+    back_minor bigint;
+    parts numeric;
+    worth numeric;
 BEGIN
-    SELECT * INTO bought FROM public.points_purchase WHERE id = NEW.purchase_id FOR NO KEY UPDATE;
-    IF NOT FOUND OR bought.kind <> 'card' OR bought.currency <> NEW.currency THEN
+    IF bought.kind <> 'card' OR bought.currency <> NEW.currency THEN
         RAISE EXCEPTION 'purchase % was not paid by card in %', NEW.purchase_id, NEW.currency
             USING ERRCODE = 'check_violation';
     END IF;
@@ -71,15 +142,27 @@ BEGIN
         RAISE EXCEPTION 'purchase % paid % points of that charge, the refund is of %', bought.id, leg, NEW.points
             USING ERRCODE = 'check_violation';
     END IF;
-    SELECT sum(amount_minor) INTO live FROM public.points_refund
-        WHERE purchase_id = NEW.purchase_id AND state <> 'failed';
-    IF live > bought.amount_minor THEN
-        RAISE EXCEPTION 'purchase % of % would be paid back with %', bought.id, bought.amount_minor, live
+    IF EXISTS (SELECT FROM public.points_hold h WHERE h.purchase_id = bought.id AND NOT EXISTS (
+                   SELECT FROM public.points_holdnews n WHERE n.hold_id = h.id
+                   AND n.status IN ('won', 'warning_closed', 'failed', 'canceled'))) THEN
+        RAISE EXCEPTION 'the money of purchase % went back otherwise', bought.id USING ERRCODE = 'check_violation';
+    END IF;
+    SELECT coalesce(sum(points), 0), coalesce(sum(amount_minor), 0) INTO back_points, back_minor
+        FROM public.points_refund WHERE purchase_id = bought.id AND state <> 'failed';
+    parts := bought.amount_minor::numeric * (back_points + NEW.points);
+    worth := div(parts, bought.points);
+    parts := 2 * (parts - worth * bought.points);
+    IF parts > bought.points OR (parts = bought.points AND worth % 2 = 1) THEN
+        worth := worth + 1;
+    END IF;
+    IF back_points + NEW.points > bought.points OR NEW.amount_minor <> worth - back_minor THEN
+        RAISE EXCEPTION 'purchase % of % points for %: % points paid back with %, % more are not worth %',
+            bought.id, bought.points, bought.amount_minor, back_points, back_minor, NEW.points, NEW.amount_minor
             USING ERRCODE = 'check_violation';
     END IF;
-    RETURN NULL;
+    RETURN NEW;
 END $$;
-CREATE TRIGGER points_refund_fits AFTER INSERT ON points_refund
+CREATE TRIGGER points_refund_fits BEFORE INSERT ON points_refund
     FOR EACH ROW EXECUTE FUNCTION points_refund_fits();
 
 -- At the end of the transaction every leg of a charge that goes back to cards has its refund, and a refund
@@ -134,13 +217,23 @@ CREATE FUNCTION points_is_held(purchase bigint) RETURNS boolean LANGUAGE sql STA
     SELECT EXISTS (SELECT FROM public.points_hold h WHERE h.purchase_id = purchase
                    AND NOT EXISTS (SELECT FROM public.points_holddecision d WHERE d.hold_id = h.id))
 $$;
-CREATE FUNCTION points_lot_begins_held() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+-- A lot is of its purchase, and begins on hold where that is.
+CREATE FUNCTION points_lot_fits() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+    bought public.points_purchase%ROWTYPE := public.points_locked_purchase(NEW.purchase_id);
 BEGIN
+    IF bought.customer_id <> NEW.customer_id THEN
+        RAISE EXCEPTION 'the lot is of another customer than purchase %', bought.id USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.origin = 'purchase' AND (NEW.points, NEW.bought_at) IS DISTINCT FROM (bought.points, bought.bought_at) THEN
+        RAISE EXCEPTION 'purchase % is of % points at %, the lot of % at %',
+            bought.id, bought.points, bought.bought_at, NEW.points, NEW.bought_at USING ERRCODE = 'check_violation';
+    END IF;
     NEW.held := public.points_is_held(NEW.purchase_id);
     RETURN NEW;
 END $$;
-CREATE TRIGGER points_lot_begins_held BEFORE INSERT ON points_lot
-    FOR EACH ROW EXECUTE FUNCTION points_lot_begins_held();
+CREATE TRIGGER points_lot_fits BEFORE INSERT ON points_lot FOR EACH ROW EXECUTE FUNCTION points_lot_fits();
 
 CREATE FUNCTION points_hold_marks() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -153,6 +246,7 @@ BEGIN
     ELSE
         SELECT purchase_id INTO bought FROM public.points_hold WHERE id = (to_jsonb(NEW) ->> 'hold_id')::bigint;
     END IF;
+    PERFORM public.points_locked_purchase(bought);
     standing := public.points_is_held(bought);
     UPDATE public.points_lot SET held = standing WHERE purchase_id = bought AND held <> standing;
     RETURN NULL;
@@ -161,29 +255,66 @@ CREATE TRIGGER points_hold_marks AFTER INSERT ON points_hold
     FOR EACH ROW EXECUTE FUNCTION points_hold_marks();
 CREATE TRIGGER points_hold_marks AFTER INSERT ON points_holddecision
     FOR EACH ROW EXECUTE FUNCTION points_hold_marks();
-REVOKE EXECUTE ON FUNCTION points_hold_marks() FROM PUBLIC;
 
 -- Runs after points_entry_counts, by its name, which holds the lot's lock.
 CREATE FUNCTION points_entry_of_held() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+DECLARE
+    lot public.points_lot%ROWTYPE;
 BEGIN
-    IF (SELECT held FROM public.points_lot WHERE id = NEW.lot_id) <> (NEW.cause = 'writeoff') THEN
+    SELECT * INTO lot FROM public.points_lot WHERE id = NEW.lot_id;
+    IF lot.held <> (NEW.cause = 'writeoff') THEN
         RAISE EXCEPTION 'a % of lot %: points on hold are not spent, and only they are written off',
             NEW.cause, NEW.lot_id USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.cause = 'writeoff' AND (lot.remaining <> 0 OR NEW.at >= lot.expires_at) THEN
+        RAISE EXCEPTION 'lot % is written off whole, and before it expires', lot.id USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER points_entry_of_held AFTER INSERT ON points_entry
     FOR EACH ROW WHEN (NEW.cause IN ('charge', 'writeoff')) EXECUTE FUNCTION points_entry_of_held();
+
+-- At the end of the transaction the points written off of a purchase are those that somebody decided to.
+CREATE FUNCTION points_writeoff_is_decided() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public AS $$
+DECLARE
+    bought bigint;
+    gone bigint;
+    decided bigint;
+BEGIN
+    IF TG_TABLE_NAME = 'points_entry' THEN
+        SELECT purchase_id INTO bought FROM public.points_lot WHERE id = (to_jsonb(NEW) ->> 'lot_id')::bigint;
+    ELSE
+        SELECT purchase_id INTO bought FROM public.points_hold WHERE id = (to_jsonb(NEW) ->> 'hold_id')::bigint;
+    END IF;
+    SELECT coalesce(-sum(e.points), 0) INTO gone FROM public.points_entry e
+        JOIN public.points_lot lot ON lot.id = e.lot_id WHERE lot.purchase_id = bought AND e.cause = 'writeoff';
+    SELECT coalesce(sum(d.points), 0) INTO decided FROM public.points_holddecision d
+        JOIN public.points_hold h ON h.id = d.hold_id WHERE h.purchase_id = bought AND d.outcome = 'written_off';
+    IF gone <> decided THEN
+        RAISE EXCEPTION 'purchase %: % points written off, % decided', bought, gone, decided
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER points_writeoff_is_decided AFTER INSERT ON points_entry DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.cause = 'writeoff') EXECUTE FUNCTION points_writeoff_is_decided();
+CREATE CONSTRAINT TRIGGER points_writeoff_is_decided AFTER INSERT ON points_holddecision DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.outcome = 'written_off') EXECUTE FUNCTION points_writeoff_is_decided();
+REVOKE EXECUTE ON FUNCTION points_lot_fits(), points_hold_marks() FROM PUBLIC;
 """
 
 BACK = f"""
+DROP TRIGGER points_writeoff_is_decided ON points_holddecision;
+DROP TRIGGER points_writeoff_is_decided ON points_entry;
+DROP FUNCTION points_writeoff_is_decided();
 DROP TRIGGER points_entry_of_held ON points_entry;
 DROP FUNCTION points_entry_of_held();
 DROP TRIGGER points_hold_marks ON points_holddecision;
 DROP TRIGGER points_hold_marks ON points_hold;
 DROP FUNCTION points_hold_marks();
-DROP TRIGGER points_lot_begins_held ON points_lot;
-DROP FUNCTION points_lot_begins_held();
+DROP TRIGGER points_lot_fits ON points_lot;
+DROP FUNCTION points_lot_fits();
 DROP FUNCTION points_is_held(bigint);
 DROP TRIGGER points_entry_of_card ON points_entry;
 DROP FUNCTION points_entry_of_card();
@@ -196,6 +327,13 @@ DROP TRIGGER points_refund_no_truncate ON points_refund;
 DROP TRIGGER points_refund_guard ON points_refund;
 DROP FUNCTION points_refund_guard();
 GRANT DELETE ON points_refund TO {APPLICATION};
+DROP TRIGGER points_purchase_is_whole ON points_purchase;
+DROP FUNCTION points_purchase_is_whole();
+DROP TRIGGER points_payment_no_truncate ON points_payment;
+DROP TRIGGER points_payment_guard ON points_payment;
+DROP FUNCTION points_payment_guard();
+GRANT DELETE ON points_payment TO {APPLICATION};
+DROP FUNCTION points_locked_purchase(bigint);
 """
 
 
@@ -545,6 +683,6 @@ class Migration(migrations.Migration):
             for table in ("points_hold", "points_holdnews", "points_holddecision")
         ),
         migrations.RunSQL(NEW_GUARD, OLD_GUARD),
-        migrations.RunSQL(REFUNDS + HOLDS, BACK),
+        migrations.RunSQL(LOCKED + SALES + REFUNDS + HOLDS, BACK),
         migrations.RunSQL(PACKS, migrations.RunSQL.noop),
     ]

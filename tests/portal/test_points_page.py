@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from points import services
-from points.models import Cause, Charge, Entry, Lot, PurchaseKind
+from points.models import Cause, Charge, Lot, PurchaseKind
 from points.queries import Story
 from supportdesk import clock
 from supportdesk.people.models import Contact, Customer, Edition
@@ -17,7 +17,7 @@ from supportdesk.people.services import sign_in_for
 from supportdesk.portal import saying
 from tests.cast import Cast
 from tests.incidents_helpers import key, opened, signed_in, with_points
-from tests.points.ledger import on_hold
+from tests.points.ledger import decided, on_hold
 from tests.portal.test_lists import queries
 from tests.portal.test_report import plain
 
@@ -117,8 +117,8 @@ def test_no_style_and_no_script_stand_in_the_page(sample: Cast):
 def test_a_word_for_every_cause(sample: Cast):
     spent(sample.acme, 30, on(2026, 11, 26), "104834", "phone")
     lot = Lot.objects.filter(remaining__gt=0).latest("pk")
-    on_hold(lot, at=on(2026, 11, 26))
-    Entry.objects.create(customer=sample.acme, lot=lot, cause=Cause.WRITEOFF, points=-1, at=on(2026, 11, 26), key=key())
+    hold = on_hold(lot, at=on(2026, 11, 26))
+    decided(hold, "written_off", by=sample.admin, at=on(2026, 11, 26))
     html = page(sample.owner)
     said = plain(html)
     for words in (
@@ -128,11 +128,11 @@ def test_a_word_for_every_cause(sample: Cast):
         "12 Oct 2026 Credited: what incident 104\u202f826 cost +10 balance 54",
         "21 Nov 2026 Expired: what was left of the lot of 20 Nov 2025 −10 balance 44",
         "26 Nov 2026 Incident 104834 by telephone, lot of 15 Jan 2026 −4 balance 40",
-        "Written off: points of the lot of 20 Nov 2025 −1",
+        "Written off: points of the lot of 20 Nov 2025 −10",
     ):
         assert words.replace("\u202f", " ") in " ".join(said.replace(" ,", ",").split())
     assert html.count('href="/incidents/104826/"') == 2
-    assert "1 written off" in said
+    assert "10 written off" in said
 
 
 @pytest.mark.parametrize(
