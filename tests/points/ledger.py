@@ -15,7 +15,8 @@ from django.db import DatabaseError, connection, transaction
 
 from points import services
 from points.hold_services import Claim, decide_hold, place_hold
-from points.models import Cause, Charge, Entry, Hold, HoldDecision, Lot, Payment, Purchase
+from points.models import Cause, Charge, Entry, Hold, HoldDecision, Lot, Payment, Purchase, Refund
+from points.refund_services import RefundWord, record_refund, refund_to_card
 from points.sale_services import PaidFact, settle_payment
 from supportdesk.people.models import Customer, User
 from supportdesk.places import zone_info
@@ -129,6 +130,17 @@ def decided(hold: Hold, outcome: str, *, by: User, at: datetime, key_: str = "",
         at=at,
         key=key_ or key(),
     )
+
+
+def to_card(charge: Charge, *, at: datetime, key_: str = "", reason: str = "A bug") -> tuple[Refund, ...]:
+    """The refunds that give a charge back to the cards that paid it; the provider's key has to be set."""
+    return refund_to_card(charge_id=charge.pk, at=at, actor=None, key=key_ or key(), reason=reason)
+
+
+def said(refund: Refund, state: str, *, at: datetime) -> Refund | None:
+    """What the provider says of a refund."""
+    word = RefundWord(state=Refund.State(state), provider_ref=f"re_{refund.pk}", text=f"it is {state}")
+    return record_refund(refund_id=refund.pk, word=word, at=at)
 
 
 def rows() -> dict[str, int]:

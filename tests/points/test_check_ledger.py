@@ -14,11 +14,23 @@ from points.models import Charge
 from points.services import write_expiries
 from supportdesk.roles import as_owner
 from tests.cast import Cast
-from tests.points.ledger import back, charged, checked, given, owner_sql, sql
+from tests.points.ledger import (
+    back,
+    bought,
+    charged,
+    checked,
+    decided,
+    given,
+    on_hold,
+    owner_sql,
+    said,
+    sql,
+    to_card,
+)
 
 pytestmark = pytest.mark.rule("D6")
 
-TABLES = ("entry", "lot", "charge", "purchase", "giveback", "tally")
+TABLES = ("entry", "lot", "charge", "purchase", "giveback", "tally", "refund", "payment", "hold", "holddecision")
 ADD = (
     "INSERT INTO points_entry (customer_id, lot_id, charge_id, cause, points, at, key)"
     " SELECT customer_id, lot_id, charge_id, '{}', {}, at, 'planted' FROM points_entry WHERE {} ORDER BY id LIMIT 1"
@@ -149,6 +161,10 @@ PLANTED_CREDITS = {
         "UPDATE points_entry SET charge_id = NULL WHERE cause = 'credit'",
         r"credit \d+: of charge \d+, its entry names charge $",
     ),
+    "a credit at another instant than it was given": (
+        "UPDATE points_giveback SET at = at - interval '1 hour'",
+        r"credit \d+: counts at .*, charge \d+ was given back at",
+    ),
     "a credit that nobody gave": ("DELETE FROM points_giveback", r"credit \d+: nobody gave charge \d+ back"),
     "a charge given back with less": (
         f"UPDATE points_lot SET points = 9, remaining = 9 {CREDIT}",
@@ -165,6 +181,92 @@ PLANTED_CREDITS = {
     "a later end that was not used": (
         "UPDATE points_giveback SET expires_at = now() + interval '9 years'",
         r"credit \d+: ends at .*, by D3",
+    ),
+}
+# In a ledger with a refund paid back, one that failed, a hold that stands and one that was written off (D4, D5, D32).
+PLANTED_CARDS = {
+    "a refund of more than its leg": (
+        "UPDATE points_refund SET points = points + 1 WHERE state = 'done'",
+        r"refund \d+: of 11 points, purchase \d+ paid 10 of charge",
+    ),
+    "a refund of a purchase that paid nothing": (
+        "UPDATE points_refund SET purchase_id = (SELECT max(id) FROM points_purchase) WHERE state = 'done'",
+        r"refund \d+: of 10 points, purchase \d+ paid 0 of charge",
+    ),
+    "a refund of a charge that came back as points": (
+        "UPDATE points_giveback SET means = 'points' WHERE id = (SELECT giveback_id FROM points_refund"
+        " WHERE state = 'done')",
+        r"refund \d+: of 10 points, purchase \d+ paid 0 of charge $",
+    ),
+    "a leg that was lost": (
+        "DELETE FROM points_refund WHERE state = 'done'",
+        r"charge \d+: costs 10 points, goes back to cards with 0",
+    ),
+    "failed without its points": (
+        "UPDATE points_refund SET state = 'failed' WHERE state = 'done'",
+        r"refund \d+: is failed, 0 of its 10 points were credited",
+    ),
+    "points without failure": (
+        "UPDATE points_refund SET state = 'done', provider_ref = 'x' WHERE state = 'failed'",
+        r"refund \d+: is done, 10 of its 10 points were credited",
+    ),
+    "points of a leg that is gone": (
+        "DELETE FROM points_refund WHERE state = 'failed'",
+        r"credit \d+: of charge \d+, which goes back to a card and has no refund",
+    ),
+    "more paid back than was paid": (
+        "UPDATE points_refund SET amount_minor = 24001 WHERE state = 'done'",
+        r"purchase \d+: 24000 paid for 30 points, 24001 paid back for 10",
+    ),
+    "all paid back, and not all of it": (
+        "UPDATE points_refund SET points = 30 WHERE state = 'done'",
+        r"purchase \d+: 24000 paid for 30 points, 8000 paid back for 30",
+    ),
+    "a refund in another currency": (
+        "UPDATE points_refund SET currency = 'USD' WHERE state = 'done'",
+        r"refund \d+: in USD, purchase \d+ was paid by card in EUR",
+    ),
+    "a refund of an invoice": (
+        "UPDATE points_purchase SET kind = 'invoice', provider = '', provider_ref = '', card_last4 = '', reason = 'x'",
+        r"refund \d+: in EUR, purchase \d+ was paid by invoice",
+    ),
+    "held without a hold": (
+        "UPDATE points_lot SET held = true WHERE NOT held",
+        r"lot \d+: on hold by its row, purchase \d+ has 0 open holds",
+    ),
+    "free in spite of a hold": (
+        "UPDATE points_lot SET held = false WHERE held",
+        r"lot \d+: free by its row, purchase \d+ has 1 open holds",
+    ),
+    "written off without a word": (
+        "DELETE FROM points_holddecision WHERE outcome = 'written_off'",
+        r"purchase \d+: 30 points written off, 0 decided",
+    ),
+    "a word for more than was written off": (
+        "UPDATE points_holddecision SET points = points + 1 WHERE outcome = 'written_off'",
+        r"purchase \d+: 30 points written off, 31 decided",
+    ),
+    "written off after the expiry": (
+        "UPDATE points_entry SET at = at + interval '3 years' WHERE cause = 'writeoff'",
+        r"entry \d+: writes lot \d+ off at .*, after it expired",
+    ),
+    "a card without its payment": (
+        "DELETE FROM points_payment WHERE state = 'paid'",
+        r"purchase \d+: by card, no payment paid it",
+    ),
+    "a payment that lost its purchase": (
+        "ALTER TABLE points_payment DROP CONSTRAINT payment_paid_has_its_purchase;"
+        " UPDATE points_payment SET purchase_id = NULL",
+        r"payment \d+: paid, its purchase is not there",
+    ),
+    "a purchase of a payment that was given up": (
+        "ALTER TABLE points_payment DROP CONSTRAINT payment_paid_has_its_purchase;"
+        " UPDATE points_payment SET state = 'cancelled'",
+        r"payment \d+: cancelled, its purchase \d+",
+    ),
+    "a payment for something else": (
+        "UPDATE points_payment SET amount_minor = 1",
+        r"payment \d+: 30 points for 1 EUR, purchase \d+ of 30 for 24000 EUR",
     ),
 }
 
@@ -208,6 +310,22 @@ def test_each_kind_of_wrong_credit_is_found_and_told(history: Cast, at: datetime
     back(Charge.objects.get(), at=at + timedelta(days=30))
     given(history.acme, 30, at=at + timedelta(days=40))
     _plant(PLANTED_CREDITS, subtests)
+
+
+@pytest.mark.rule("D4", "D5", "D32")
+def test_each_kind_of_wrong_refund_hold_and_payment_is_found_and_told(
+    provider: None, committed_cast: Cast, at: datetime, subtests: pytest.Subtests
+):
+    acme, admin = committed_cast.acme, committed_cast.admin
+    bought(acme, at=at)
+    for state in ("done", "failed"):
+        (refund,) = to_card(charged(acme, at=at), at=at)
+        said(refund, state, at=at)
+    lots = [bought(acme, at=at + timedelta(days=n)) for n in (1, 2, 3)]
+    decided(on_hold(lots[0], at=at), "written_off", by=admin, at=at)
+    decided(on_hold(lots[1], at=at), "released", by=admin, at=at)
+    on_hold(lots[2], at=at)
+    _plant(PLANTED_CARDS, subtests)
 
 
 def _plant(kinds: dict[str, tuple[str, str]], subtests: pytest.Subtests) -> None:

@@ -162,7 +162,8 @@ def test_a_balance_and_a_charge_read_the_index_of_lots_on_hand(committed_cast: C
         SELECT c.id, 'grant', 10, 0, '', %s, %s, c.zone, 'test', '', '', format('p%%s-%%s', c.id, n)
         FROM people_customer c, generate_series(1, 100) n;
         INSERT INTO points_lot (customer_id, purchase_id, origin, points, remaining, bought_at, expires_at)
-        SELECT customer_id, id, 'purchase', 10, 0, bought_at, bought_at + CASE WHEN id %% 7 = 0 THEN interval '366 days' ELSE interval '1 day' END
+        SELECT customer_id, id, 'purchase', 10, 0, bought_at, bought_at
+               + CASE WHEN id %% 7 = 0 THEN interval '366 days' ELSE interval '1 day' END
         FROM points_purchase;
         INSERT INTO points_entry (customer_id, lot_id, cause, points, at, key)
         SELECT customer_id, id, 'purchase', 10, bought_at, format('o%%s', id) FROM points_lot;

@@ -1,4 +1,4 @@
-"""``./desk manage check_ledger``: recomputes everything from entries and purchases, and prints what differs."""
+"""``./desk manage check_ledger``: recomputes all from entries, purchases and refunds, and prints what differs."""
 
 from __future__ import annotations
 
@@ -90,11 +90,77 @@ CHECKS = (
        FROM points_giveback b JOIN points_charge c ON c.id = b.charge_id
        LEFT JOIN points_lot lot ON lot.from_charge_id = c.id AND lot.origin = 'credit'
        WHERE b.means = 'points' GROUP BY c.id HAVING c.points <> coalesce(sum(lot.points), 0)""",
+    """SELECT format('credit %s: counts at %s, charge %s was given back at %s', lot.id, e.at, b.charge_id, b.at)
+       FROM points_giveback b JOIN points_lot lot ON lot.from_charge_id = b.charge_id
+       JOIN points_entry e ON e.lot_id = lot.id AND e.cause = 'credit' WHERE b.means = 'points' AND e.at <> b.at""",
+    # Refunds (D4, D5)
+    """SELECT format('refund %s: of %s points, purchase %s paid %s of charge %s', r.id, r.points, r.purchase_id,
+                     coalesce(-sum(e.points), 0), b.charge_id)
+       FROM points_refund r LEFT JOIN points_giveback b ON b.id = r.giveback_id AND b.means = 'card'
+       LEFT JOIN points_lot lot ON lot.purchase_id = r.purchase_id
+       LEFT JOIN points_entry e ON e.lot_id = lot.id AND e.charge_id = b.charge_id AND e.cause = 'charge'
+       GROUP BY r.id, b.charge_id HAVING r.points <> coalesce(-sum(e.points), 0)""",
+    """SELECT format('charge %s: costs %s points, goes back to cards with %s', c.id, c.points,
+                     coalesce(sum(r.points), 0))
+       FROM points_giveback b JOIN points_charge c ON c.id = b.charge_id
+       LEFT JOIN points_refund r ON r.giveback_id = b.id
+       WHERE b.means = 'card' GROUP BY c.id HAVING c.points <> coalesce(sum(r.points), 0)""",
+    """SELECT format('refund %s: is %s, %s of its %s points were credited', r.id, r.state,
+                     coalesce(sum(lot.points), 0), r.points)
+       FROM points_refund r JOIN points_giveback b ON b.id = r.giveback_id
+       LEFT JOIN points_lot lot
+            ON lot.from_charge_id = b.charge_id AND lot.purchase_id = r.purchase_id AND lot.origin = 'credit'
+       GROUP BY r.id
+       HAVING coalesce(sum(lot.points), 0) <> CASE WHEN r.state = 'failed' THEN r.points ELSE 0 END""",
+    """SELECT format('credit %s: of charge %s, which goes back to a card and has no refund for it', lot.id, b.charge_id)
+       FROM points_lot lot JOIN points_giveback b ON b.charge_id = lot.from_charge_id AND b.means = 'card'
+       WHERE lot.origin = 'credit' AND NOT EXISTS (
+           SELECT FROM points_refund r WHERE r.giveback_id = b.id AND r.purchase_id = lot.purchase_id)""",
+    """SELECT format('purchase %s: %s paid for %s points, %s paid back for %s', p.id, p.amount_minor, p.points,
+                     sum(r.amount_minor), sum(r.points))
+       FROM points_purchase p JOIN points_refund r ON r.purchase_id = p.id AND r.state <> 'failed'
+       GROUP BY p.id HAVING sum(r.amount_minor) > p.amount_minor OR sum(r.points) > p.points
+                         OR (sum(r.points) = p.points AND sum(r.amount_minor) <> p.amount_minor)""",
+    """SELECT format('refund %s: in %s, purchase %s was paid by %s in %s', r.id, r.currency, p.id, p.kind, p.currency)
+       FROM points_refund r JOIN points_purchase p ON p.id = r.purchase_id
+       WHERE p.kind <> 'card' OR r.currency <> p.currency""",
+    # Holds (D32)
+    """SELECT format('lot %s: %s by its row, purchase %s has %s open holds', lot.id,
+                     CASE WHEN lot.held THEN 'on hold' ELSE 'free' END, lot.purchase_id, count(h.id))
+       FROM points_lot lot LEFT JOIN points_hold h ON h.purchase_id = lot.purchase_id
+            AND NOT EXISTS (SELECT FROM points_holddecision d WHERE d.hold_id = h.id)
+       GROUP BY lot.id HAVING lot.held <> (count(h.id) > 0)""",
+    """SELECT format('purchase %s: %s points written off, %s decided', p.id, gone.points, decided.points)
+       FROM points_purchase p,
+       LATERAL (SELECT coalesce(-sum(e.points), 0) AS points FROM points_entry e
+                JOIN points_lot lot ON lot.id = e.lot_id
+                WHERE lot.purchase_id = p.id AND e.cause = 'writeoff') gone,
+       LATERAL (SELECT coalesce(sum(d.points), 0) AS points FROM points_holddecision d
+                JOIN points_hold h ON h.id = d.hold_id
+                WHERE h.purchase_id = p.id AND d.outcome = 'written_off') decided
+       WHERE gone.points <> decided.points""",
+    """SELECT format('entry %s: writes lot %s off at %s, after it expired', e.id, lot.id, e.at)
+       FROM points_entry e JOIN points_lot lot ON lot.id = e.lot_id
+       WHERE e.cause = 'writeoff' AND e.at >= lot.expires_at""",
+    # Payments (D32)
+    """SELECT format('purchase %s: by card, no payment paid it', p.id) FROM points_purchase p WHERE p.kind = 'card'
+         AND NOT EXISTS (SELECT FROM points_payment t WHERE t.purchase_id = p.id AND t.state = 'paid')""",
+    """SELECT format('payment %s: %s, its purchase %s', t.id, t.state, coalesce(t.purchase_id::text, 'is not there'))
+       FROM points_payment t LEFT JOIN points_purchase p ON p.id = t.purchase_id AND p.kind = 'card'
+       WHERE (t.state = 'paid') <> (p.id IS NOT NULL)""",
+    """SELECT format('payment %s: %s points for %s %s, purchase %s of %s for %s %s', t.id, t.points, t.amount_minor,
+                     t.currency, p.id, p.points, p.amount_minor, p.currency)
+       FROM points_payment t JOIN points_purchase p ON p.id = t.purchase_id
+       WHERE (t.customer_id, t.points, t.amount_minor, t.currency, t.provider_ref)
+             IS DISTINCT FROM (p.customer_id, p.points, p.amount_minor, p.currency, p.provider_ref)""",
 )
 
 
 class Command(BaseCommand):
-    help = "Proves that entries, lots, charges and purchases agree (D6). Exit status 1 where they do not."
+    help = (
+        "Proves that entries, lots, charges, purchases, refunds, holds and payments agree (D6)."
+        " Exit status 1 where they do not."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         outermost = not connection.in_atomic_block
