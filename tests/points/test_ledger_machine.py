@@ -82,9 +82,10 @@ class Ledger(RuleBasedStateMachine):
 
     # Points come
 
-    @initialize(first=whose)
-    def has_some(self, first: int) -> None:
-        self.buys(first, 30, 1000, "EUR", 0)
+    @initialize(amount=st.sampled_from([1000, 24000]))
+    def have_some(self, amount: int) -> None:
+        for who in (0, 1, 0):
+            self.buys(who, 30, amount, "EUR", 1)
 
     @rule(
         who=whose,
@@ -107,7 +108,7 @@ class Ledger(RuleBasedStateMachine):
 
     # Points go
 
-    @rule(who=whose, points=st.integers(1, 30))
+    @rule(who=whose, points=st.integers(1, 12))
     def spends(self, who: int, points: int) -> None:
         customer, on_hand = self.customers[who], self.twin.on_hand(self.customers[who].pk, self.at)
         legs = self.twin.pay(customer.pk, points, self.at)
@@ -121,6 +122,13 @@ class Ledger(RuleBasedStateMachine):
         assert {self.twin.lots[place].pk: n for place, n in legs.items()} == {
             lot: -n for lot, n in made.entries.values_list("lot_id", "points")
         }
+
+    @rule(who=whose, points=st.integers(1, 25), by_card=st.booleans())
+    def spends_and_has_it_back(self, who: int, points: int, by_card: bool) -> None:
+        before = len(self.twin.charges)
+        self.spends(who, points)
+        if len(self.twin.charges) > before:
+            (self.is_refunded if by_card else self.is_credited)(before)
 
     @rule()
     def expires(self) -> None:
@@ -188,6 +196,7 @@ class Ledger(RuleBasedStateMachine):
 
     # Money goes back otherwise
 
+    @precondition(lambda self: sum(hold.outcome is None for hold in self.twin.holds) < 2)
     @rule(place=places, kind=st.sampled_from(["chargeback", "refund"]))
     def is_held(self, place: int, kind: str) -> None:
         by_card = [lot for lot in self.twin.lots if lot.purchase.amount]
@@ -233,10 +242,11 @@ class Ledger(RuleBasedStateMachine):
 
     # Time goes by
 
-    @rule(ahead=st.sampled_from([TICK, timedelta(hours=7), DAY, 100 * DAY, 200 * DAY]))
+    @rule(ahead=st.sampled_from([TICK, timedelta(hours=7), 20 * DAY]))
     def time_passes(self, ahead: timedelta) -> None:
         self.at += ahead
 
+    @precondition(lambda self: self.twin.charges)
     @rule(early=st.sampled_from([TICK, timedelta(0)]))
     def time_passes_until_something_expires(self, early: timedelta) -> None:
         ends = [lot.expires_at for lot in self.twin.lots if lot.remaining and lot.expires_at - early > self.at]
@@ -285,9 +295,9 @@ def _run(cast: Cast, examples: int, steps: int) -> None:
 
 
 def test_any_order_comes_out_as_the_twin_has_it(cast: Cast):
-    _run(cast, examples=12, steps=25)
+    _run(cast, examples=25, steps=35)
 
 
 @pytest.mark.full
 def test_many_more_orders_come_out_as_the_twin_has_it(cast: Cast):
-    _run(cast, examples=150, steps=60)
+    _run(cast, examples=400, steps=100)
