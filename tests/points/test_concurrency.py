@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 
 from points import services
 from points.models import Charge, Entry, Lot
-from points.queries import balance
+from points.queries import balance, statement
 from points.services import KeyReused, NotEnoughPoints
 from points.spending import LotState, plan_spending
 from tests.cast import Cast
@@ -123,6 +123,26 @@ def test_two_runs_write_each_expiry_once(committed_cast: Cast, at: datetime):
     assert sum(at_once(*[partial(services.write_expiries, at=late)] * 4)) == 5
     assert left(*lots) == [0] * 5
     assert Entry.objects.filter(cause="expiry").count() == 5
+    assert "nothing differs" in checked()
+
+
+@pytest.mark.rule("D1", "D6")
+def test_after_three_days_without_it_two_beats_at_once_write_what_was_missed(committed_cast: Cast, at: datetime):
+    """Nobody noticed: what expired was not spent meanwhile, and the statement is the same before and after."""
+    acme = committed_cast.acme
+    lots = [given(acme, 10, at=at + n * DAY) for n in range(5)]
+    given(committed_cast.other, 7, at=at)
+    late = lots[0].expires_at + 3 * DAY + TICK
+    assert charged(acme, 10, at=late).entries.get().lot == lots[4]
+    before = statement(customer_id=acme.pk, at=late)
+    assert sum(at_once(*[partial(services.write_expiries, at=late)] * 2)) == 5
+    after = statement(customer_id=acme.pk, at=late)
+    assert [(line.at, line.cause, line.points, line.balance) for line in after.lines] == [
+        (line.at, line.cause, line.points, line.balance) for line in before.lines
+    ]
+    assert set(Entry.objects.filter(cause="expiry", customer=acme).values_list("at", flat=True)) == {
+        lot.expires_at for lot in lots[:4]
+    }
     assert "nothing differs" in checked()
 
 
