@@ -45,7 +45,7 @@ def paid(client: stripe.StripeClient, provider: TestProvider) -> Any:
 
 
 def test_an_intent_keeps_what_was_written_beside_it(client: stripe.StripeClient) -> None:
-    made = make(client, metadata={"purchase": "7", "1": "x"}, description="100 points", payment_method_types=["card"])
+    made = make(client, metadata={"purchase": "7", "1": "x"}, description="100 points", allowed_payment_method_types=["card"])
 
     found = client.v1.payment_intents.retrieve(made.id)
 
@@ -161,7 +161,7 @@ def test_amounts_and_currencies_have_limits(
 
 
 def test_what_the_stand_in_does_not_know_is_refused(client: stripe.StripeClient) -> None:
-    for more in ({"customer": "cus_1"}, {"payment_method_types": ["sepa_debit"]}, {"capture_method": "manual"}):
+    for more in ({"customer": "cus_1"}, {"allowed_payment_method_types": ["sepa_debit"]}, {"capture_method": "manual"}):
         with pytest.raises(stripe.InvalidRequestError) as refused:
             make(client, **more)
         assert refused.value.code == "parameter_unknown"

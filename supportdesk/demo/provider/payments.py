@@ -14,7 +14,7 @@ from supportdesk.demo.provider.money import check_amount, check_currency
 from supportdesk.demo.provider.params import Json, metadata, only, required, text, whole
 
 CREATE: Final = {
-    *("amount", "currency", "metadata", "description", "payment_method_types", "receipt_email"),
+    *("amount", "currency", "metadata", "description", "allowed_payment_method_types", "receipt_email"),
     *("automatic_payment_methods", "statement_descriptor_suffix", "capture_method"),
 }
 REASONS: Final = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
@@ -37,9 +37,9 @@ async def create(provider: Provider, params: Json) -> Json:
     required(params, "amount")
     amount = whole(params, "amount") or 0
     check_amount(amount, currency)
-    types = params.get("payment_method_types", ["card"])
+    types = params.get("allowed_payment_method_types", ["card"])
     if types != ["card"]:
-        raise not_here("payment_method_types")
+        raise not_here("allowed_payment_method_types")
     if params.get("capture_method", "automatic") not in ("automatic", "automatic_async"):
         raise not_here("capture_method")
     kept = metadata(params)
