@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from incidents import paying
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
 from incidents.services import crediting
@@ -31,3 +32,21 @@ def announce_clocks() -> int:
 def record_silence() -> int:
     """Keeps "points" where a customer did not say in 14 days how to give a charge back (D17)."""
     return crediting.record_silence(at=clock.now())
+
+
+@shared_task(name="incidents.handle_payment_events")
+def handle_payment_events() -> int:
+    """Looks at the payments that the provider's events speak of (D32)."""
+    return paying.handle_events(now=clock.now)
+
+
+@shared_task(name="incidents.send_refunds")
+def send_refunds() -> int:
+    """Sends refunds that are due, and looks at those on their way (D5)."""
+    return paying.send_refunds(now=clock.now)
+
+
+@shared_task(name="incidents.look_at_payments")
+def look_at_payments() -> int:
+    """Looks at payments that are open for long, should their event be lost (D32)."""
+    return paying.look_at_payments(now=clock.now)

@@ -17,6 +17,7 @@ from points.giving_back import legs_of, refund_preview, refunds_of
 from points.models import Charge, GiveBack, Lot, Refund
 from points.opening import open_credits
 from points.refusals import AlreadyGivenBack, KeyReused, NotToCard, ReasonMissing
+from supportdesk.mail.wake import wake
 from supportdesk.people.models import User
 from supportdesk.people.services import lock_customer
 
@@ -72,6 +73,7 @@ def refund_to_card(*, charge_id: int, at: datetime, actor: User | None, key: str
         )
         for leg in preview.legs
     )
+    transaction.on_commit(wake_sender, robust=True)
     return refunds_of(charge_id=charge_id)
 
 
@@ -117,4 +119,10 @@ def _is_news(refund: Refund, word: RefundWord) -> bool:
 def try_again(*, refund_id: int, at: datetime) -> bool:
     """Lets a refund that waits be tried now instead of later; False where there is nothing left to try."""
     waiting = Refund.objects.filter(pk=refund_id, state__in=[Refund.State.PENDING, Refund.State.SENT])
+    transaction.on_commit(wake_sender, robust=True)
     return waiting.update(next_try_at=at) == 1
+
+
+def wake_sender() -> None:
+    """Tells a worker that a refund is due; the schedule finds it anyhow."""
+    wake("incidents.send_refunds")

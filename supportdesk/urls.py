@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", favicon, name="favicon"),
     path("accounts/", include(accounts)),
     path("admin/", admin.site.urls),
+    path("api/", include("supportdesk.api.urls")),
     path("desk/", include("supportdesk.desk.urls")),
     path("", include("supportdesk.portal.urls")),
 ]

@@ -21,7 +21,7 @@ from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, ma
 
 pytestmark = pytest.mark.rule("D22")
 
-ALL_200, ALL_302, ALL_405 = ("200 " * 6).strip(), ("302 " * 6).strip(), ("405 " * 6).strip()
+ALL_200, ALL_302, ALL_400, ALL_405 = (" ".join([status] * 6) for status in ("200", "302", "400", "405"))
 DESK_PAGE = ("302 404 404 404 200 200", "302 404 404 404 405 405")
 DESK_ACT = "302 404 404 404 405 405"
 SIGNED_OUT_ONLY = ("200 302 302 302 302 302", "200 302 302 302 302 302")
@@ -29,6 +29,7 @@ SIGNED_OUT_ONLY = ("200 302 302 302 302 302", "200 302 302 302 302 302")
 TABLE: dict[str, tuple[str, str]] = {
     "healthz": (ALL_200, ALL_200),
     "favicon": (ALL_302, ALL_302),
+    "api:payment_events": (ALL_405, ALL_400),
     "demo:mailbox": (ALL_200, ALL_405),
     "demo:new_mail": (ALL_200, ALL_200),
     "demo:mail": (ALL_200, ALL_200),

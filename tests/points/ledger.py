@@ -253,5 +253,5 @@ def _insert(table: str, row: dict[str, Any]) -> int:
 def checked() -> str:
     """What ``check_ledger`` prints of a ledger that is right; SystemExit where it is not."""
     out = StringIO()
-    call_command("check_ledger", stdout=out)
+    call_command("check_ledger", "--offline", stdout=out)
     return out.getvalue()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, transaction
 
 from points.lifetimes import credit_expires_at, expires_at
 from points.models import Cause, Entry, GiveBack, Lot
+from points.payments import comparing
+from points.payments.provider import ProviderDown, ProviderRefused, ready
+from supportdesk import clock
 from supportdesk.places import zone_info
 
 # Each gives one column: what differs, in words.
@@ -162,6 +165,9 @@ class Command(BaseCommand):
         " Exit status 1 where they do not."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--offline", action="store_true", help="do not compare with the payment provider's records")
+
     def handle(self, *args: Any, **options: Any) -> None:
         outermost = not connection.in_atomic_block
         with transaction.atomic(), connection.cursor() as cursor:
@@ -174,8 +180,13 @@ class Command(BaseCommand):
                 " (SELECT count(*) FROM points_charge), (SELECT count(*) FROM points_entry)"
             )
             purchases, lots, charges, entries = cursor.fetchone()
+        compared = ready() and not options["offline"]
+        differences += self._provider() if compared else 0
         verdict = f"{differences} differences" if differences else "nothing differs"
-        self.stdout.write(f"{purchases} purchases, {lots} lots, {charges} charges, {entries} entries: {verdict}")
+        provider = "Compared with the payment provider" if compared else "Not compared with the payment provider"
+        self.stdout.write(
+            f"{provider}. {purchases} purchases, {lots} lots, {charges} charges, {entries} entries: {verdict}"
+        )
         if differences:
             sys.exit(1)
 
@@ -186,6 +197,18 @@ class Command(BaseCommand):
             for (line,) in cursor:
                 found += 1
                 self.stdout.write(line)
+        return found
+
+    def _provider(self) -> int:
+        """The provider's records agree with the ledger; no answer from it is a difference as well."""
+        found = 0
+        try:
+            for line in comparing.differences(at=clock.now()):
+                found += 1
+                self.stdout.write(line)
+        except (ProviderDown, ProviderRefused) as error:
+            found += 1
+            self.stdout.write(f"The payment provider’s records could not be compared: {error}")
         return found
 
     def _lifetimes(self) -> int:

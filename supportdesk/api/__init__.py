@@ -1,0 +1,1 @@
+"""What programs call: no pages, JSON in and out."""
