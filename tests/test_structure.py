@@ -28,3 +28,12 @@ def test_pages_get_querysets_from_access_only(path):
 def test_no_file_is_over_long(folder):
     long = {path.name: n for path in _python(folder) if (n := len(path.read_text("utf-8").splitlines())) > LINES_MAX}
     assert long == {}
+
+
+@pytest.mark.rule("D32")
+def test_one_module_knows_the_payment_providers_library():
+    """Beside the import contract: also inside a function, and by name."""
+    folders = ("supportdesk", "points", "sla", "incidents")
+    knows = re.compile(r"^\s*(?:import|from)\s+stripe\b|import_module\([\"']stripe|__import__", re.MULTILINE)
+    found = [str(path.relative_to(ROOT)) for path in _python(*folders) if knows.search(path.read_text("utf-8"))]
+    assert found == ["points/payments/provider.py"]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 
 from points.models import Payment, ProviderEvent
 from points.payments import provider
@@ -97,8 +97,12 @@ def _patience() -> timedelta:
 
 def _open_for_long(at: datetime) -> list[int]:
     """Open payments whose turn it is, what was looked at longest ago coming first."""
-    its_turn = Q(started_at__lte=at - _patience()) | Q(started_at__gte=F("looked_at") + F("looked_at") - at)
-    found = Payment.objects.filter(its_turn, state=Payment.State.OPEN, looked_at__lte=at - FIRST_LOOK)
+    until_then = ExpressionWrapper(F("looked_at") - F("started_at"), DurationField())
+    since_then = ExpressionWrapper(Value(at, DateTimeField()) - F("looked_at"), DurationField())
+    found = Payment.objects.filter(state=Payment.State.OPEN, looked_at__lte=at - FIRST_LOOK)
+    found = found.annotate(until_then=until_then, since_then=since_then).filter(
+        Q(started_at__lte=at - _patience()) | Q(since_then__gte=F("until_then"))
+    )
     return list(found.order_by("looked_at", "pk").values_list("pk", flat=True))
 
 

@@ -45,7 +45,9 @@ def paid(client: stripe.StripeClient, provider: TestProvider) -> Any:
 
 
 def test_an_intent_keeps_what_was_written_beside_it(client: stripe.StripeClient) -> None:
-    made = make(client, metadata={"purchase": "7", "1": "x"}, description="100 points", allowed_payment_method_types=["card"])
+    made = make(
+        client, metadata={"purchase": "7", "1": "x"}, description="100 points", allowed_payment_method_types=["card"]
+    )
 
     found = client.v1.payment_intents.retrieve(made.id)
 
