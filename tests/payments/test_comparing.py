@@ -8,11 +8,12 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import stripe
 from django.core.management import call_command
 
 from points.models import HoldNews, Payment, ProviderEvent, Refund
-from points.payments import comparing
 from points.payments import provider as provider_module
+from points.payments.facts import Intent
 from supportdesk import clock
 from tests.cast import Cast
 from tests.payments.money import begun, bought, hear, ref_of, refunding, send, stripe_client, take
@@ -125,8 +126,8 @@ def test_another_amount_or_state_of_the_payment_is_told(
         ({"status": "succeeded", "received_minor": 23000, "currency": "EUR"}, "the provider took 23000 EUR"),
         ({"status": "succeeded", "received_minor": 24000, "currency": "USD"}, "the provider took 24000 USD"),
     ):
-        said = provider_module.Intent(**(values | changed))
-        monkeypatch.setattr(comparing.provider, "all_intents", lambda said=said: iter([said]))
+        said = Intent(**(values | changed))
+        monkeypatch.setattr(provider_module, "all_intents", lambda said=said: iter([said]))
         (line,) = told(at + LATER)[0]
         assert says in line
 
@@ -187,11 +188,12 @@ def test_it_asks_by_pages_not_by_purchases(
         provider.dispute(ref_of(bought(provider, cast.owner, at=at)))
     hear(provider, at=at)
     asked: list[str] = []
-    session = provider_module.stripe.RequestsClient.request
-    monkeypatch.setattr(
-        provider_module.stripe.RequestsClient,
-        "request",
-        lambda self, method, url, *rest, **more: asked.append(url) or session(self, method, url, *rest, **more),
-    )
+    request = stripe.RequestsClient.request
+
+    def counted(client: stripe.RequestsClient, method: str, url: str, *rest: Any, **more: Any) -> Any:
+        asked.append(url)
+        return request(client, method, url, *rest, **more)
+
+    monkeypatch.setattr(stripe.RequestsClient, "request", counted)
     assert told(at + LATER)[0] == []
     assert len(asked) == 3 + 1 + 3, "payments, refunds and disputes, two a page"

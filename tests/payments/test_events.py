@@ -14,8 +14,10 @@ from django.db.models import F
 from incidents import paying
 from points.models import Hold, HoldNews, Lot, Payment, ProviderEvent, Purchase
 from points.payments import events as events_module
-from points.payments import looking
+from points.payments import looking, syncing
+from points.payments import provider as provider_module
 from points.payments.events import LEASE
+from points.payments.facts import Snapshot
 from points.sale_services import begin_payment
 from tests.cast import Cast
 from tests.incidents_helpers import at_once, key
@@ -181,7 +183,7 @@ def test_one_event_that_breaks_keeps_no_other_from_being_handled(
     broken, good = (begun(cast.owner, at=at) for _ in range(2))
     for payment in (broken, good):
         provider.pay(ref_of(payment))
-    apply = looking.apply
+    apply = syncing.apply
 
     def breaks(snapshot: Any, **given: Any) -> Any:
         if snapshot.intent.ref == broken.provider_ref:
@@ -224,8 +226,13 @@ def test_all_that_waits_of_one_payment_is_one_look(
     provider.pay(ref_of(payment))
     provider.refund(ref_of(payment), 100)
     looks: list[str] = []
-    snapshot = looking.provider.snapshot
-    monkeypatch.setattr(looking.provider, "snapshot", lambda ref: looks.append(ref) or snapshot(ref))
+    snapshot = provider_module.snapshot
+
+    def counted(ref: str) -> Snapshot:
+        looks.append(ref)
+        return snapshot(ref)
+
+    monkeypatch.setattr(provider_module, "snapshot", counted)
     assert hear(provider, at=at) == len(provider.events()) > 3
     assert looks == [payment.provider_ref]
 
@@ -245,7 +252,7 @@ def test_a_wake_tells_a_worker_once_a_new_event(
 # What is not ours, or contradicts
 
 
-def foreign(provider: TestProvider, amount: int = 24000, currency: str = "eur", **metadata: str) -> str:
+def foreign(provider: TestProvider, metadata: dict[str, str], *, amount: int = 24000, currency: str = "eur") -> str:
     """An intent that somebody made at the provider by hand, and that is paid."""
     intent = stripe_client().v1.payment_intents.create({"amount": amount, "currency": currency, "metadata": metadata})
     provider.pay(intent.id)
@@ -257,13 +264,13 @@ def as_if_ours(payment: Payment) -> dict[str, str]:
 
 
 def test_a_payment_of_something_else_is_unknown(provider: TestProvider, cast: Cast, at: datetime):
-    foreign(provider, invoice="7")
+    foreign(provider, {"invoice": "7"})
     assert hear(provider, "payment_intent.succeeded", at=at) == 1
     assert (outcomes(), nothing_bought()) == (["unknown"], True)
 
 
 def test_a_payment_that_the_provider_does_not_have_is_unknown(provider: TestProvider, cast: Cast, at: datetime):
-    foreign(provider)
+    foreign(provider, {})
     event = provider.events("payment_intent.succeeded")[0]
     provider.reset()
     take(provider, event, at=at)
@@ -285,7 +292,7 @@ def test_one_of_ours_that_the_provider_does_not_have_waits_the_key_is_of_another
 
 @pytest.mark.parametrize("number", ["", "x", "9" * 30, "-1", "4000000", "²"])
 def test_a_number_that_is_none_of_ours_is_unknown(provider: TestProvider, cast: Cast, at: datetime, number: str):
-    foreign(provider, **({"payment": number} if number else {}))
+    foreign(provider, {"payment": number} if number else {})
     hear(provider, "payment_intent.succeeded", at=at)
     assert outcomes() == ["unknown"]
 
@@ -307,14 +314,15 @@ def test_a_payment_whose_name_was_not_written_down_any_more_is_known_by_what_it_
     [
         ({"amount": 23999}, "23999"),
         ({"currency": "usd"}, "USD"),
-        ({"customer": "1234567"}, "1234567"),
+        ({"metadata": {"customer": "1234567"}}, "1234567"),
     ],
 )
 def test_what_contradicts_makes_no_lot_and_is_shown(
     provider: TestProvider, cast: Cast, at: datetime, changed: dict[str, Any], said: str
 ):
     payment = begun(cast.owner, at=at, started=False)
-    ref = foreign(provider, **(as_if_ours(payment) | changed))
+    metadata = as_if_ours(payment) | changed.get("metadata", {})
+    ref = foreign(provider, **(changed | {"metadata": metadata}))
     provider.dispute(ref)
     hear(provider, at=at)
     payment.refresh_from_db()
@@ -328,7 +336,7 @@ def test_what_contradicts_makes_no_lot_and_is_shown(
 def test_an_intent_that_names_another_payment_contradicts(provider: TestProvider, cast: Cast, at: datetime):
     """Ours by the provider's name, and another one's by what it keeps."""
     payment, other = (begun(cast.owner, at=at, started=False) for _ in range(2))
-    ref = foreign(provider, **as_if_ours(other))
+    ref = foreign(provider, as_if_ours(other))
     Payment.objects.filter(pk=payment.pk).update(provider_ref=ref)
     hear(provider, "payment_intent.succeeded", at=at)
     assert (outcomes(), nothing_bought()) == (["contradicts"], True)
@@ -339,7 +347,7 @@ def test_a_second_intent_for_one_payment_contradicts_and_leaves_the_payment_alon
     provider: TestProvider, cast: Cast, at: datetime
 ):
     payment = begun(cast.owner, at=at)
-    foreign(provider, **as_if_ours(payment))
+    foreign(provider, as_if_ours(payment))
     hear(provider, "payment_intent.succeeded", at=at)
     assert (outcomes(), nothing_bought()) == (["contradicts"], True)
     assert str(payment.provider_ref) in ProviderEvent.objects.get().last_error
@@ -352,7 +360,7 @@ def test_a_second_intent_for_one_payment_contradicts_and_leaves_the_payment_alon
 def test_a_number_of_ours_without_its_key_is_unknown(provider: TestProvider, cast: Cast, at: datetime):
     """A desk that shares the account, or that was restored from a backup, counts its payments as we do."""
     payment = begun(cast.owner, at=at, started=False)
-    foreign(provider, **(as_if_ours(payment) | {"payment_key": "another"}))
+    foreign(provider, as_if_ours(payment) | {"payment_key": "another"})
     hear(provider, "payment_intent.succeeded", at=at)
     assert (outcomes(), nothing_bought()) == (["unknown"], True)
 

@@ -10,7 +10,7 @@ import pytest
 
 from incidents import paying
 from points.models import Lot, Payment
-from points.payments import buying, looking
+from points.payments import buying, looking, syncing
 from points.payments import provider as provider_module
 from points.payments.provider import ProviderDown, ProviderRefused
 from supportdesk.policy import POLICY
@@ -206,7 +206,7 @@ def test_one_in_trouble_keeps_no_other_from_being_looked_at(
 ):
     other = begun(cast.owner, at=at)
     provider.pay(ref_of(other))
-    apply = looking.apply
+    apply = syncing.apply
 
     def breaks(snapshot: Any, **given: Any) -> Any:
         if snapshot.intent.ref == payment.provider_ref:

@@ -340,23 +340,21 @@ def test_two_workers_at_once_send_one(provider: TestProvider, committed_cast: Ca
 def test_a_late_answer_of_a_worker_that_was_taken_for_dead_changes_nothing(
     provider: TestProvider, committed_cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch
 ):
-    """It hangs past its lease; another one tries, and what it says counts."""
+    """It hangs past its lease, and another one is at it: what that one finds counts."""
     refund = refunding(provider, committed_cast, at=at)
-    provider.next_refund("pending")
     ask = provider_module.send_refund
 
     def freezes(asked: Refund) -> RefundFact:
         fact = ask(asked)
-        monkeypatch.setattr(provider_module, "send_refund", ask)
-        provider.settle(fact.ref, "succeeded")
-        assert send(at + LEASE) == 1
+        assert sending._claim(at + LEASE) == refund
         return fact
 
     monkeypatch.setattr(provider_module, "send_refund", freezes)
     assert send(at) == 0
-    done = again(refund)
-    assert (done.state, done.fence, done.claimed_until) == ("done", 2, None)
-    assert len(at_provider(provider)) == 1
+    under_way = again(refund)
+    assert (under_way.state, under_way.fence, under_way.claimed_until) == ("pending", 2, at + 2 * LEASE)
+    assert send(at + 2 * LEASE) == 1
+    assert (again(refund).state, len(at_provider(provider))) == ("done", 1)
     assert steps(incident_of(refund)).count("refund_done") == 1
 
 
