@@ -45,7 +45,7 @@ def _error(kind: type[stripe.StripeError], status: int, code: str = "") -> strip
         (_error(stripe.APIError, 500), ProviderDown),
         (_error(stripe.AuthenticationError, 401), ProviderDown),
         (_error(stripe.PermissionError, 403), ProviderDown),
-        (stripe.APIConnectionError("gone"), ProviderDown),
+        (stripe.APIConnectionError("gone"), ProviderDown),  # type: ignore[no-untyped-call]
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else f"{type(value).__name__}-{value.http_status}",
 )
