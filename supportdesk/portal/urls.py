@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.portal import credits, views
+from supportdesk.portal import buying, credits, views
 
 app_name = "portal"
 urlpatterns = [
@@ -14,5 +14,8 @@ urlpatterns = [
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
     path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),
     path("points/", views.points, name="points"),
+    path("points/buy/", buying.buy, name="buy"),
+    path("points/buy/<int:pk>/", buying.pay, name="pay"),
+    path("points/buy/<int:pk>/paid/", buying.paid, name="paid"),
     path("points/statement.csv", views.points_statement, name="points_statement"),
 ]
