@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.customer')),
                 ('minutes', models.PositiveSmallIntegerField(verbose_name='minutes')),
                 ('begins', models.DateTimeField(verbose_name='since')),
-                ('cause', models.CharField(choices=[('purchase', 'Bought or granted'), ('credit', 'Credited'), ('charge', 'Incident'), ('expiry', 'Expired'), ('refund', 'Refunded to card'), ('writeoff', 'Written off')], max_length=8, verbose_name='cause')),
+                ('cause', models.CharField(choices=[('purchase', 'Bought or granted'), ('credit', 'Credited'), ('charge', 'Incident'), ('expiry', 'Expired'), ('writeoff', 'Written off')], max_length=8, verbose_name='cause')),
                 ('points', models.IntegerField(verbose_name='points')),
                 ('last_at', models.DateTimeField(verbose_name='last')),
             ],

@@ -13,6 +13,7 @@ from points.models.ledger import (
     LowBalance,
     Purchase,
     PurchaseKind,
+    Tally,
 )
 from points.models.refunds import Refund
 from points.models.sales import Pack, Payment, Price, ProviderEvent, RefusedCall
@@ -38,4 +39,5 @@ __all__ = [
     "PurchaseKind",
     "Refund",
     "RefusedCall",
+    "Tally",
 ]

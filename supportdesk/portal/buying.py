@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
-from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from incidents.access import drafts_for
+from incidents.forms import renew_key
 from incidents.paying import look_at_payment
 from points.access import payments_for
 from points.forms import BuyForm
@@ -81,8 +81,7 @@ def _begin(request: DeskRequest, form: BuyForm) -> HttpResponse | None:
         form.add_error("pack", _("This pack is not sold any more at that price. Choose another."))
         return None
     except KeyReused:
-        form.data = form.data.copy()
-        form.data["key"] = uuid4().hex
+        renew_key(form)
         form.add_error(None, _("This form was sent before with another pack. Send it again to buy this one."))
         return None
     except (ProviderDown, ProviderRefused) as error:
@@ -92,13 +91,6 @@ def _begin(request: DeskRequest, form: BuyForm) -> HttpResponse | None:
     return redirect("portal:pay", payment.pk)
 
 
-@csp_update(
-    {
-        "script-src": settings.STRIPE_SCRIPT_ORIGINS,
-        "frame-src": settings.STRIPE_FRAME_ORIGINS,
-        "connect-src": settings.STRIPE_CONNECT_ORIGINS,
-    }
-)
 @door("contact")
 @require_GET
 def pay(request: DeskRequest, pk: int) -> HttpResponse:
@@ -121,7 +113,15 @@ def pay(request: DeskRequest, pk: int) -> HttpResponse:
         "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
         "script_url": settings.STRIPE_SCRIPT_URL,
     }
-    return render(request, "portal/pay.html", context, status=503 if trouble else 200)
+    response = render(request, "portal/pay.html", context, status=503 if trouble else 200)
+    if secret:
+        # On this page alone the provider's script runs, in frames of its own.
+        response._csp_update = {  # type: ignore[attr-defined]  # django-csp's own way, read at each response
+            "script-src": [settings.STRIPE_SCRIPT_URL],
+            "frame-src": settings.STRIPE_FRAME_ORIGINS,
+            "connect-src": settings.STRIPE_CONNECT_ORIGINS,
+        }
+    return response
 
 
 @door("contact")
