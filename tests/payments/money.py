@@ -116,3 +116,14 @@ def stripe_client() -> stripe.StripeClient:
     return stripe.StripeClient(
         settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE}, max_network_retries=0
     )
+
+
+def foreign(provider: TestProvider, metadata: dict[str, str], *, amount: int = 24000, currency: str = "eur") -> str:
+    """An intent that somebody made at the provider by hand, and that is paid."""
+    intent = stripe_client().v1.payment_intents.create({"amount": amount, "currency": currency, "metadata": metadata})
+    provider.pay(intent.id)
+    return intent.id
+
+
+def as_if_ours(payment: Payment) -> dict[str, str]:
+    return {"payment": str(payment.pk), "payment_key": payment.key, "customer": str(payment.customer_id)}

@@ -16,7 +16,7 @@ from points.payments import provider as provider_module
 from points.payments.facts import Intent
 from supportdesk import clock
 from tests.cast import Cast
-from tests.payments.money import begun, bought, hear, ref_of, refunding, send, stripe_client, take
+from tests.payments.money import as_if_ours, begun, bought, foreign, hear, ref_of, refunding, send, stripe_client, take
 from tests.points import ledger
 from tests.provider import TestProvider
 
@@ -63,9 +63,9 @@ def taken_and_nothing_bought(provider: TestProvider, cast: Cast, at: datetime) -
 
 
 def contradicted(provider: TestProvider, cast: Cast, at: datetime) -> None:
-    payment = begun(cast.owner, at=at)
-    Payment.objects.update(amount_minor=1)
-    provider.pay(ref_of(payment))
+    payment = begun(cast.owner, at=at, started=False)
+    ref = foreign(provider, as_if_ours(payment), amount=23999)
+    Payment.objects.filter(pk=payment.pk).update(provider_ref=ref)
     hear(provider, at=at)
 
 

@@ -23,8 +23,10 @@ from tests.cast import Cast
 from tests.incidents_helpers import at_once, key
 from tests.payments.money import (
     a_price,
+    as_if_ours,
     begun,
     bought,
+    foreign,
     handle,
     hear,
     mails,
@@ -252,17 +254,6 @@ def test_a_wake_tells_a_worker_once_a_new_event(
 # What is not ours, or contradicts
 
 
-def foreign(provider: TestProvider, metadata: dict[str, str], *, amount: int = 24000, currency: str = "eur") -> str:
-    """An intent that somebody made at the provider by hand, and that is paid."""
-    intent = stripe_client().v1.payment_intents.create({"amount": amount, "currency": currency, "metadata": metadata})
-    provider.pay(intent.id)
-    return intent.id
-
-
-def as_if_ours(payment: Payment) -> dict[str, str]:
-    return {"payment": str(payment.pk), "payment_key": payment.key, "customer": str(payment.customer_id)}
-
-
 def test_a_payment_of_something_else_is_unknown(provider: TestProvider, cast: Cast, at: datetime):
     foreign(provider, {"invoice": "7"})
     assert hear(provider, "payment_intent.succeeded", at=at) == 1
@@ -301,9 +292,8 @@ def test_a_payment_whose_name_was_not_written_down_any_more_is_known_by_what_it_
     provider: TestProvider, cast: Cast, at: datetime
 ):
     """The desk died between the provider's answer and the row."""
-    payment = begun(cast.owner, at=at)
-    provider.pay(ref_of(payment))
-    Payment.objects.update(provider_ref=None)
+    payment = begun(cast.owner, at=at, started=False)
+    foreign(provider, as_if_ours(payment))
     assert hear(provider, "payment_intent.succeeded", at=at) == 1
     payment.refresh_from_db()
     assert (payment.state, payment.provider_ref) == ("paid", Purchase.objects.get().provider_ref)

@@ -73,6 +73,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "portal:open_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:discard_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:points": ("302 200 404 200 404 404", "302 405 405 405 404 404"),
+    "portal:buy": ("302 200 404 200 404 404", "302 422 404 422 404 404"),
+    "portal:pay": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
+    "portal:paid": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:points_statement": ("302 200 404 200 404 404", "302 405 405 405 404 404"),
 }
 # Django admin sends everybody but admins to its sign-in page, which refuses them (403).
@@ -129,11 +132,17 @@ def expected(route: Route, person: str) -> tuple[int, int] | None:
     return None if found is None else found if person == "admin" else (302, 302)
 
 
+def _pk(route: Route, world: World) -> int:
+    if route.name in ("portal:pay", "portal:paid"):
+        return world.payment.pk
+    return world.draft.pk if "draft" in route.name else world.held.pk
+
+
 def values(route: Route, world: World) -> dict[str, Any]:
     """The ids of the owner's own things, as the route takes them."""
     ids: dict[str, Any] = {
         "number": world.incident.number,
-        "pk": world.draft.pk if "draft" in route.name else world.held.pk,
+        "pk": _pk(route, world),
         "name": world.mail,
         "view": "late",
         "verb": "pause",

@@ -15,6 +15,7 @@ from incidents.cases import CreditCase
 from incidents.models import Draft, HeldMail, Incident
 from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
+from points.models import Payment
 from supportdesk.demo import mailbox
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
@@ -34,6 +35,7 @@ class World:
     draft: Draft
     held: HeldMail
     case: CreditCase
+    payment: Payment
     mail: str
 
     def browser(self, person: str) -> Client:
@@ -63,8 +65,25 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
     raw = mailed(sender="nobody@strange.example", at=at, subject=f"{INSIDE} {incident.number}", text=INSIDE)
     source = b"From: support@desk.example\r\nSubject: Hello\r\n\r\nHello\r\n"
     name = mailbox.store(folder / "mailbox", source, ["olive@acme.example"], "support@desk.example")
+    payment = Payment.objects.create(
+        customer=cast.acme,
+        user=cast.owner.user,
+        points=30,
+        amount_minor=24000,
+        currency="EUR",
+        state=Payment.State.CANCELLED,
+        started_at=at,
+        looked_at=at,
+        key=key(),
+    )
     return World(
-        cast=cast, incident=incident, draft=draft, held=HeldMail.objects.get(raw_mail=raw), case=case, mail=name
+        cast=cast,
+        incident=incident,
+        draft=draft,
+        held=HeldMail.objects.get(raw_mail=raw),
+        case=case,
+        payment=payment,
+        mail=name,
     )
 
 

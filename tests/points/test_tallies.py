@@ -111,7 +111,7 @@ def test_in_every_zone_a_day_begins_with_a_quarter():
 
 
 def test_what_was_written_before_there_were_tallies_is_in_them(committed_cast: Cast, at: datetime):
-    call_command("migrate", "points", "0004", verbosity=0, interactive=False)
+    call_command("migrate", "points", "0005", verbosity=0, interactive=False)
     given(committed_cast.acme, 10, at=at)
     for minutes in (0, 1, 200):
         charged(committed_cast.acme, 2, at=at + timedelta(minutes=minutes))
