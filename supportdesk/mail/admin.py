@@ -11,19 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from supportdesk import clock
+from supportdesk.looking import LookOnly
 from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.mail.outgoing import retry
-
-
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # Django cannot be subscripted at run time
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class _State(admin.SimpleListFilter):
@@ -43,11 +33,10 @@ class _State(admin.SimpleListFilter):
 
 
 @admin.register(OutgoingMail)
-class OutgoingMailAdmin(_ReadOnly):
+class OutgoingMailAdmin(LookOnly):
     list_display = ("kind", "to_address", "state", "queued_at", "next_try_at", "tries", "last_error")
     list_filter = (_State, "kind")
     search_fields = ("to_address", "about", "message_id")
-    show_full_result_count = False
     actions = ("try_again",)
 
     @admin.display(description=_("state"))
@@ -65,11 +54,10 @@ class OutgoingMailAdmin(_ReadOnly):
 
 
 @admin.register(RawMail)
-class RawMailAdmin(_ReadOnly):
+class RawMailAdmin(LookOnly):
     list_display = ("received_at", "mail_from", "message_id", "outcome", "reason", "deliveries", "tries", "last_error")
     list_filter = ("outcome", "via")
     search_fields = ("mail_from", "message_id")
-    show_full_result_count = False
     exclude = ("source",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RawMail]:
