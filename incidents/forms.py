@@ -13,7 +13,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
-from incidents.cases import REASON_MAX, REFERENCE_MAX, Choice
+from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, Choice
 from incidents.models import Kind, Release
 from incidents.statuses import Status
 from points.lifetimes import end_of
@@ -230,10 +230,14 @@ class DecisionForm(LaterForm):
 
     key = KeyField()
     do = forms.ChoiceField(
-        choices=[("credited", _("Give back the points")), ("refused", _("Refuse the credit"))],
+        choices=[
+            (CaseOutcome.CREDITED.value, _("Give back the points")),
+            (CaseOutcome.REFUNDED.value, _("Refund the card")),
+            (CaseOutcome.REFUSED.value, _("Refuse the credit")),
+        ],
         error_messages={
             "required": _("Press one of the buttons: nothing is decided yet."),
-            "invalid_choice": _("Only points can be given back, or the credit refused."),
+            "invalid_choice": _("Points are given back, the card is refunded, or the credit is refused."),
         },
     )
     later_why = forms.CharField(
@@ -251,18 +255,20 @@ class DecisionForm(LaterForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if data.get("do") == "refused" and not data.get("why") and "why" not in self.errors:
+        if data.get("do") == CaseOutcome.REFUSED and not data.get("why") and "why" not in self.errors:
             self.add_error("why", _("Say why: the customer reads it."))
-        if data.get("do") == "credited" and data.get("later") and not data.get("later_why"):
+        if data.get("do") == CaseOutcome.CREDITED and data.get("later") and not data.get("later_why"):
             self.add_error("later_why", _("Say why the points live longer: it stands in the ledger for ever."))
         return data
 
     @property
     def reason(self) -> str:
-        """The reason that belongs to the button."""
-        return str(self.cleaned_data["why" if self.cleaned_data["do"] == "refused" else "later_why"])
+        """The reason that belongs to the button; a refund needs none."""
+        field = {CaseOutcome.REFUSED.value: "why", CaseOutcome.CREDITED.value: "later_why"}
+        do = self.cleaned_data["do"]
+        return str(self.cleaned_data[field[do]]) if do in field else ""
 
     @property
     def granted(self) -> datetime | None:
         """The later end, where points are given back."""
-        return self.until if self.cleaned_data["do"] == "credited" else None
+        return self.until if self.cleaned_data["do"] == CaseOutcome.CREDITED else None

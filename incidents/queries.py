@@ -121,6 +121,14 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedRefund:
+    """A refund as far as it has come; ``instead`` are the points of one that was refused for good (D4)."""
+
+    refund: Refund
+    instead: tuple[CreditPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credit:
     """A product failure with what giving its charge back makes, or made: as points, and to the card (D3, D5, D17).
 
@@ -140,6 +148,17 @@ class Credit:
     def no_card(self) -> NoCard | None:
         """Why nothing can go back to a card, or None where it can."""
         return self.refund.refusal
+
+    @property
+    def followed(self) -> list[FollowedRefund]:
+        """Each refund with what came back as points instead, where it failed (D4)."""
+        return [
+            FollowedRefund(
+                refund=refund,
+                instead=tuple(part for part in self.parts if part.lot.purchase_id == refund.purchase_id),
+            )
+            for refund in self.refunds
+        ]
 
     @property
     def soonest(self) -> CreditPart | None:

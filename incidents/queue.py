@@ -16,6 +16,7 @@ from django.db.models import Count, F, OrderBy, Q, QuerySet
 from incidents.access import cases_to_determine, held_for, incidents_for
 from incidents.models import Incident, IncidentClock
 from incidents.statuses import UNFINISHED, Status
+from points.access import holds_to_decide, payments_contradicted, refunds_stuck
 from points.queries import balances
 from sla.deadline import business_time_between
 from sla.holidays import calendar_for
@@ -91,6 +92,16 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """What waits for an admin: credits to determine, holds to decide, refunds that are stuck, payments contradicted."""
+
+    credits: int = 0
+    holds: int = 0
+    refunds: int = 0
+    payments: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """What the side list shows beside each view."""
 
@@ -104,7 +115,7 @@ class Counts:
     customer: int
     decide: int
     held: int
-    credits: int = 0
+    admins: Decisions = Decisions()
 
     def of(self, code: GroupCode) -> int:
         return int(getattr(self, code))
@@ -164,7 +175,7 @@ def _links(scope: Scope) -> QuerySet[IncidentClock]:
 
 
 def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
-    """How many incidents each group has, in four queries however many there are, and one for admins.
+    """How many incidents each group has, in four queries however many there are, and one a count for admins.
 
     With ``mine`` one's own only.
     """
@@ -197,7 +208,19 @@ def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
         today=today,
         later=running - found["late"] - today,
         held=0 if mine else held_for(scope).count(),
-        credits=cases_to_determine(scope).count() if scope.admin and not mine else 0,
+        admins=Decisions() if mine else decisions(scope),
+    )
+
+
+def decisions(scope: Scope) -> Decisions:
+    """What waits for an admin, in one query each; nothing for anybody else (D17, D22, D32)."""
+    if not scope.admin:
+        return Decisions()
+    return Decisions(
+        credits=cases_to_determine(scope).count(),
+        holds=holds_to_decide(scope).count(),
+        refunds=refunds_stuck(scope).count(),
+        payments=payments_contradicted(scope).count(),
     )
 
 

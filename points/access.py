@@ -1,10 +1,10 @@
-"""Whose points somebody may see (D21, D22)."""
+"""Whose points somebody may see, and what of the ledger waits for an admin (D21, D22)."""
 
 from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from points.models import Payment
+from points.models import Hold, Payment, Refund
 from supportdesk.people.models import Customer
 from supportdesk.people.scope import Scope
 
@@ -19,3 +19,20 @@ def holders_for(scope: Scope) -> QuerySet[Customer]:
 def payments_for(scope: Scope) -> QuerySet[Payment]:
     """Payments of the customers whose points a contact may see; of the desk's people none by this door (D21, D22)."""
     return Payment.objects.filter(customer_id__in=scope.full_customer_ids)
+
+
+def holds_to_decide(scope: Scope) -> QuerySet[Hold]:
+    """Holds that an admin has to release or write off; none for anybody else (D22, D32)."""
+    return Hold.objects.filter(decision=None) if scope.admin else Hold.objects.none()
+
+
+def refunds_stuck(scope: Scope) -> QuerySet[Refund]:
+    """Refunds that were tried and did not reach the provider; for admins only (D5, D22)."""
+    stuck = Refund.objects.filter(state=Refund.State.PENDING, tries__gt=0)
+    return stuck if scope.admin else stuck.none()
+
+
+def payments_contradicted(scope: Scope) -> QuerySet[Payment]:
+    """Payments of which the provider's record is not what was asked for; for admins only (D22, D32)."""
+    found = Payment.objects.filter(state=Payment.State.CONTRADICTED)
+    return found if scope.admin else found.none()

@@ -168,6 +168,9 @@ _TWO: Final = frozenset(
     ]
 )
 
+# All there are, for lists to choose from.
+KNOWN: Final = tuple(sorted(_WITHOUT | _THOUSAND | _TWO))
+
 
 class BadAmount(ValueError):
     """An amount or a currency that there is not; ``field`` says which of them is wrong."""
@@ -217,3 +220,17 @@ def readable(minor: int, currency: str) -> str:
     decimals = exponent(currency)
     whole, part = divmod(minor, 10**decimals)
     return f"{currency} {whole}.{part:0{decimals}d}" if decimals else f"{currency} {whole}"
+
+
+def a_point_costs(minor: int, *, points: int, currency: str) -> str:
+    """What one point costs where ``points`` cost an amount, with two decimals more than the currency has where needed.
+
+    >>> a_point_costs(24510, points=30, currency="EUR"), a_point_costs(100, points=30, currency="EUR")
+    ('EUR 8.17', 'EUR 0.0333')
+    """
+    decimals = exponent(currency)
+    cost = round(Fraction(minor, points * 10**decimals) * 10 ** (decimals + 2))
+    whole, part = divmod(cost, 10 ** (decimals + 2))
+    digits = f"{part:0{decimals + 2}d}"
+    kept = digits[:decimals] + digits[decimals:].rstrip("0")
+    return f"{currency} {whole}.{kept}" if kept else f"{currency} {whole}"

@@ -40,7 +40,10 @@ TO_COME = "to come"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A lot from its first instant to its last: what is left, or how it ended and of how many points."""
+    """A lot from its first instant to its last: what is left, or how it ended and of how many points.
+
+    What is left of a lot on hold is in sight, and can't be spent (D32).
+    """
 
     lot: Lot
     began: datetime
@@ -51,6 +54,10 @@ class Life:
     @property
     def left(self) -> int:
         return self.points if self.state == "left" else 0
+
+    @property
+    def on_hold(self) -> bool:
+        return self.lot.held and self.state == "left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +78,20 @@ class History:
 
     scale: Scale
     on_hand: int
+    on_hold: int
     next_points: int
     next_ends: datetime | None
     changes: tuple[Change, ...]
     falls: tuple[Change, ...]
     year: Year
     lives: tuple[Life, ...]
-    later_lots: int  # on hand, but not among the lives: they expire later
+    later_lots: int  # with points left, but not among the lives: they expire later
     older_lots: int  # ended, and not among the lives
+
+    @property
+    def balance(self) -> int:
+        """What the entries add up to: points on hand, and those on hold (D6, D32)."""
+        return self.on_hand + self.on_hold
 
     @property
     def ever(self) -> bool:
@@ -89,11 +102,12 @@ class History:
 def history(*, customer_id: int, zone: str, at: datetime) -> History:
     """All that the page of points draws and says, beside the statement."""
     lots = Lot.objects.filter(customer_id=customer_id)
-    on_hand = Q(remaining__gt=0, expires_at__gt=at)
+    alive = Q(remaining__gt=0, expires_at__gt=at)
     totals = lots.aggregate(
-        points=Sum("remaining", filter=on_hand, default=0),
-        lots=Count("pk", filter=on_hand),
-        latest=Max("expires_at", filter=on_hand),
+        points=Sum("remaining", filter=alive, default=0),
+        held=Sum("remaining", filter=alive & Q(held=True), default=0),
+        lots=Count("pk", filter=alive),
+        latest=Max("expires_at", filter=alive),
         ever=Count("pk"),
     )
     scale = scale_of(at=at, zone=zone, latest=totals["latest"])
@@ -103,18 +117,19 @@ def history(*, customer_id: int, zone: str, at: datetime) -> History:
     changes = [row for row in by_day if row["cause"] != TO_COME]
     lately = bisect(days, since)
     falls = [row for row in by_day if row["cause"] == TO_COME]
-    lives = _lives(lots, on_hand=on_hand, since=since)
+    lives = _lives(lots, alive=alive, since=since)
     shown = sum(1 for life in lives if life.state == "left")
     coming = lots_on_hand(customer_id=customer_id, at=at).order_by("expires_at")
     first = coming.values("expires_at").annotate(points=Sum("remaining")).first()
     return History(
         scale=scale,
-        on_hand=totals["points"],
+        on_hand=totals["points"] - totals["held"],
+        on_hold=totals["held"],
         next_points=first["points"] if first else 0,
         next_ends=first["expires_at"] if first else None,
         changes=_changes(changes),
         falls=_changes(falls),
-        year=_year([row for row in changes if row["day"] >= lately], on_hand=totals["points"]),
+        year=_year([row for row in changes if row["day"] >= lately], balance=totals["points"]),
         lives=lives,
         later_lots=totals["lots"] - shown,
         older_lots=totals["ever"] - totals["lots"] - (len(lives) - shown),
@@ -163,13 +178,13 @@ def _changes(rows: Iterable[dict[str, Any]]) -> tuple[Change, ...]:
     return tuple(days[day] for day in sorted(days) if days[day].points)
 
 
-def _year(rows: list[dict[str, Any]], *, on_hand: int) -> Year:
+def _year(rows: list[dict[str, Any]], *, balance: int) -> Year:
     def net(*causes: str) -> int:
         return sum(row["net"] for row in rows if row["cause"] in causes)
 
     bought = net(Cause.PURCHASE)
     return Year(
-        at_hand=on_hand - sum(row["net"] for row in rows) + bought,
+        at_hand=balance - sum(row["net"] for row in rows) + bought,
         used=-net(Cause.CHARGE),
         credited=net(Cause.CREDIT),
         expired=-net(Cause.EXPIRY),
@@ -178,13 +193,13 @@ def _year(rows: list[dict[str, Any]], *, on_hand: int) -> Year:
     )
 
 
-def _lives(lots: Any, *, on_hand: Q, since: datetime) -> tuple[Life, ...]:
-    """Those on hand, first to expire first, and while there is room those that ended since, the latest first."""
+def _lives(lots: Any, *, alive: Q, since: datetime) -> tuple[Life, ...]:
+    """Those with points left, first to expire first, and while there is room those ended since, the latest first."""
     its = Entry.objects.filter(lot=OuterRef("pk"))
     found = (
         lots.filter(expires_at__gte=since)
         .annotate(
-            soonest=Case(When(on_hand, then=F("expires_at"))),
+            soonest=Case(When(alive, then=F("expires_at"))),
             began=Coalesce(Subquery(its.filter(cause__in=OPENING).values("at")[:1]), F("bought_at")),
             written=Subquery(its.filter(cause=Cause.EXPIRY).values("points")[:1]),
             last_drawn=Case(When(remaining=0, then=Subquery(its.order_by("-at").values("at")[:1]))),

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import BigIntegerField, CharField, Exists, F, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import BigIntegerField, CharField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from points.models import Cause, Charge, Entry, ExpiryWarning, Lot, PurchaseKind
+from points.models import Cause, Charge, Entry, ExpiryWarning, Lot, PurchaseKind, Refund
 from points.spending import LotState, plan_spending
 from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
@@ -43,6 +43,15 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refunded:
+    """What of a charge goes back, or went back, to the card of one purchase (D4, D5)."""
+
+    points: int
+    amount_minor: int
+    card_last4: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """Why a balance changed, with all that can be said of it: the lot, how it came, and the charge."""
 
@@ -55,6 +64,8 @@ class Story:
     currency: str
     reference: str
     channel: str
+    points: int = 0
+    refund: Refunded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,7 @@ class Line:
     reference: str
     balance: int
     channel: str = ""
+    refund: Refunded | None = None
 
     @property
     def story(self) -> Story:
@@ -82,6 +94,8 @@ class Line:
             currency=purchase.currency,
             reference=origin.reference if origin and self.cause == Cause.CREDIT else self.reference,
             channel=self.channel,
+            points=abs(self.points),
+            refund=self.refund,
         )
 
 
@@ -188,7 +202,9 @@ def quote(*, customer_id: int, points: int, at: datetime) -> Quote:
 
 def charge_parts(*, charge_id: int) -> list[Part]:
     """Which lots paid a charge, in the order in which they were drawn."""
-    entries = Entry.objects.filter(charge_id=charge_id, cause=Cause.CHARGE).select_related("lot").order_by("pk")
+    entries = (
+        Entry.objects.filter(charge_id=charge_id, cause=Cause.CHARGE).order_by("pk").select_related("lot__purchase")
+    )
     return [Part(lot=entry.lot, points=-entry.points) for entry in entries]
 
 
@@ -221,6 +237,7 @@ def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) 
         if (above is None or lot.expires_at <= above) and (not more or lot.expires_at > shown[-1].at)
     ]
     here += [(row.at, row.pk, Cause(row.cause), row.points, row.lot, row.charge) for row in shown]
+    refunds = _refunds_of(charge.pk for *_rest, charge in here if charge is not None)
     lines = []
     # Of lines with one instant an unwritten expiry is the older one, and goes to the page of what follows.
     for counts_at, _pk, cause, points, lot, charge in sorted(
@@ -235,10 +252,23 @@ def statement(*, customer_id: int, at: datetime, page: int = 1, size: int = 50) 
                 reference=charge.reference if charge else "",
                 balance=running,
                 channel=charge.channel if charge else "",
+                refund=refunds.get((charge.pk, lot.purchase_id)) if charge and cause == Cause.CHARGE else None,
             )
         )
         running -= points
     return Statement(lines=tuple(lines), more=more)
+
+
+def _refunds_of(charge_ids: Iterable[int]) -> dict[tuple[int, int], Refunded]:
+    """What of these charges goes back to cards, by charge and purchase; what was refused came back as points."""
+    live = Refund.objects.exclude(state=Refund.State.FAILED).filter(giveback__charge__in=set(charge_ids))
+    found = live.order_by().values_list(
+        "giveback__charge_id", "purchase_id", "points", "amount_minor", "purchase__card_last4"
+    )
+    return {
+        (charge, purchase): Refunded(points=points, amount_minor=amount, card_last4=last4)
+        for charge, purchase, points, amount, last4 in found
+    }
 
 
 def every_line(*, customer_id: int, at: datetime) -> Iterator[PlainLine]:
@@ -248,16 +278,21 @@ def every_line(*, customer_id: int, at: datetime) -> Iterator[PlainLine]:
     """
     of_lot = (
         *("lot__purchase__kind", "lot__points", "lot__bought_at", "lot__purchase__reason"),
-        *("lot__purchase__amount_minor", "lot__purchase__currency"),
+        *("lot__purchase__amount_minor", "lot__purchase__currency", "lot__purchase__card_last4"),
     )
     nothing = Value("", output_field=CharField())
+    none = Value(None, output_field=BigIntegerField())
+    live = Refund.objects.exclude(state=Refund.State.FAILED).order_by()
+    back = live.filter(giveback__charge=OuterRef("charge"), purchase=OuterRef("lot__purchase"))
     entries = (
         Entry.objects.filter(customer_id=customer_id)
         .annotate(
             ticket=Coalesce(F("charge__reference"), F("lot__from_charge__reference"), nothing),
             by=Coalesce(F("charge__channel"), nothing),
+            back_minor=Subquery(back.values("amount_minor")),
+            back_points=Subquery(back.values("points"), output_field=BigIntegerField()),
         )
-        .values_list("at", "pk", "lot_id", "cause", "points", *of_lot, "ticket", "by")
+        .values_list("at", "pk", "lot_id", "cause", "points", *of_lot, "ticket", "by", "back_minor", "back_points")
     )
     expired = (
         Lot.objects.filter(customer_id=customer_id, remaining__gt=0, expires_at__lte=at)
@@ -267,20 +302,25 @@ def every_line(*, customer_id: int, at: datetime) -> Iterator[PlainLine]:
             gone=-F("remaining"),
             ticket=nothing,
             by=nothing,
+            back_minor=none,
+            back_points=none,
         )
         .values_list(
             *("expires_at", "zero", "pk", "why", "gone"),
             *(name.removeprefix("lot__") for name in of_lot),
-            *("ticket", "by"),
+            *("ticket", "by", "back_minor", "back_points"),
         )
     )
     # By instant, then by number, an expiry without one first: as pages of the statement have it.
     rows = entries.order_by().union(expired.order_by(), all=True).order_by("at", "pk", "lot_id")
     running = 0
-    for when, _pk, _lot, cause, points, kind, size, bought, reason, amount, currency, ticket, by in rows.iterator(
-        chunk_size=CHUNK
-    ):
+    for row in rows.iterator(chunk_size=CHUNK):
+        when, _pk, _lot, cause, points, kind, size, bought, reason, amount, currency, last4, *rest = row
+        ticket, by, back_minor, back_points = rest
         running += points
+        refund = None
+        if cause == Cause.CHARGE and back_minor is not None:
+            refund = Refunded(points=back_points, amount_minor=back_minor, card_last4=last4)
         yield PlainLine(
             at=when,
             points=points,
@@ -295,5 +335,7 @@ def every_line(*, customer_id: int, at: datetime) -> Iterator[PlainLine]:
                 currency=currency,
                 reference=ticket if cause in (Cause.CHARGE, Cause.CREDIT) else "",
                 channel=by,
+                points=abs(points),
+                refund=refund,
             ),
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
 from django.utils.translation import gettext_lazy as _
 
-from incidents import numbers, stories
+from incidents import numbers, queue, stories
 from incidents.cases import CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
-from incidents.queue import Group, Row
+from incidents.queue import Counts, Decisions, Group, Row
 from points.models import Lot
 from supportdesk import words
 from supportdesk.people.models import User
+from supportdesk.people.scope import scope_of
 
 register = template.Library()
 
@@ -79,3 +82,17 @@ def case_words(case: CreditCase) -> str:
 def bought_day(lot: Lot, zone: str) -> str:
     """The customer's local day on which a lot was bought."""
     return words.day(lot.bought_at, zone)
+
+
+@register.simple_tag(takes_context=True)
+def desk_counts(context: template.Context) -> Counts:
+    """The counts beside the views: the page's own, or asked for where it has none (admin pages of other rooms)."""
+    known: Any = context.get("counts")
+    request = context["request"]
+    return known if isinstance(known, Counts) else queue.counts(request.scope, at=request.at)
+
+
+@register.simple_tag(takes_context=True)
+def to_decide(context: template.Context) -> Decisions:
+    """What waits for the admin who looks."""
+    return queue.decisions(scope_of(context["request"].user))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from django import template
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from points.currencies import readable
+from points.currencies import BadAmount, a_point_costs, readable
 from points.models import Purchase
 from points.refusals import NoCard
 
@@ -29,10 +31,27 @@ class Money(Protocol):
     currency: str
 
 
+class ToCard(Protocol):
+    """Whatever goes back to the card that paid a purchase: a refund, or a leg that would be one."""
+
+    @property
+    def purchase(self) -> Purchase: ...
+    @property
+    def amount_minor(self) -> int: ...
+
+
 @register.filter
 def money(of: Money) -> str:
     """What was paid, or goes back: "EUR 245.10" (D37)."""
-    return readable(of.amount_minor, of.currency)
+    return amount(of.amount_minor, of.currency)
+
+
+def amount(minor: int, currency: str) -> str:
+    """An amount in words; one of a currency that ISO 4217 has struck since, in its smallest unit."""
+    try:
+        return readable(minor, currency)
+    except BadAmount:
+        return f"{currency} {minor}"
 
 
 @register.filter
@@ -41,6 +60,34 @@ def card_of(purchase: Purchase) -> str:
     if not purchase.card_last4:
         return _("the card that paid")
     return _("the card ending %(last4)s") % {"last4": purchase.card_last4}
+
+
+@register.filter
+def to_card(leg: ToCard) -> str:
+    """One leg of a refund: "EUR 245.10 to the card ending 4242" (D4, D5)."""
+    return _("%(amount)s to %(card)s") % {
+        "amount": amount(leg.amount_minor, leg.purchase.currency),
+        "card": card_of(leg.purchase),
+    }
+
+
+@register.filter
+def sums(legs: Iterable[ToCard]) -> str:
+    """All that goes back, a sum a currency: "EUR 84.00", "EUR 84.00 and JPY 500" (D37)."""
+    totals: dict[str, int] = {}
+    for leg in legs:
+        currency = leg.purchase.currency
+        totals[currency] = totals.get(currency, 0) + leg.amount_minor
+    return get_text_list([amount(minor, currency) for currency, minor in totals.items()], _("and"))
+
+
+@register.filter
+def each(price: Money, points: int) -> str:
+    """What one point of a pack costs: "EUR 8.17" (D32)."""
+    try:
+        return a_point_costs(price.amount_minor, points=points, currency=price.currency)
+    except BadAmount:
+        return ""
 
 
 @register.filter

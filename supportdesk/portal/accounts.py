@@ -10,7 +10,9 @@ from django.db.models import QuerySet
 
 from points.access import holders_for
 from points.history import History, Life, history
-from points.models import Lot
+from points.hold_services import held_points
+from points.holding import holds_on
+from points.models import Hold, Lot
 from points.queries import Line, Statement, lots_on_hand, statement
 from points.timeline import (
     Bar,
@@ -39,6 +41,12 @@ class Account:
 
     customer: Customer
     lots: Sequence[Lot]
+    held: int
+
+    @property
+    def is_low(self) -> bool:
+        """True where they do not pay another e-mail incident (R1, D7)."""
+        return self.balance < POLICY.email_points
 
     @property
     def balance(self) -> int:
@@ -77,6 +85,7 @@ class Sheet:
 
     customer: Customer
     history: History
+    holds: Sequence[Hold]
     statement: Statement
     at: datetime
     past: tuple[Level, ...]
@@ -129,6 +138,15 @@ class Sheet:
         ]
 
     @property
+    def on_hold(self) -> list[str]:
+        """Why points are on hold, a sentence each payment."""
+        return [saying.on_hold(hold, points=hold.points_held) for hold in self.holds]  # type: ignore[attr-defined]
+
+    @property
+    def today_words(self) -> str:
+        return saying.today(self.history)
+
+    @property
     def left_out(self) -> str:
         return saying.left_out(self.history)
 
@@ -161,7 +179,11 @@ class Sheet:
 def accounts(scope: Scope, *, at: datetime) -> list[Account]:
     """One account for each customer whose points the contact may see (D21)."""
     return [
-        Account(customer=customer, lots=list(lots_on_hand(customer_id=customer.pk, at=at)))
+        Account(
+            customer=customer,
+            lots=list(lots_on_hand(customer_id=customer.pk, at=at)),
+            held=held_points(customer_id=customer.pk, at=at),
+        )
         for customer in own_holders(scope)
     ]
 
@@ -178,12 +200,13 @@ def own_holders(scope: Scope) -> QuerySet[Customer]:
 
 def _sheet(customer: Customer, *, at: datetime, page: int) -> Sheet:
     found = history(customer_id=customer.pk, zone=customer.zone, at=at)
-    past = past_levels(changes=found.changes, balance=found.on_hand, begins=found.scale.begins)
-    future = future_levels(falls=found.falls, balance=found.on_hand, at=at)
+    past = past_levels(changes=found.changes, balance=found.balance, begins=found.scale.begins)
+    future = future_levels(falls=found.falls, balance=found.balance, at=at)
     spans = [Span(began=life.began, ended=life.ended, points=life.lot.points, left=life.left) for life in found.lives]
     return Sheet(
         customer=customer,
         history=found,
+        holds=list(holds_on(customer_id=customer.pk, at=at)) if found.on_hold else [],
         statement=statement(customer_id=customer.pk, at=at, page=page, size=LINES),
         at=at,
         past=past,

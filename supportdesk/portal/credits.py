@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from incidents import queries
+from incidents.cases import Choice
 from incidents.forms import ChoiceForm
 from incidents.services import crediting
 from points.templatetags.point_words import no_card
@@ -41,5 +42,9 @@ def choose(request: DeskRequest, number: str) -> HttpResponse:
         said = _("A refund to the card is not possible: %(why)s. Nothing was changed.") % {"why": no_card(refusal.why)}
         messages.warning(request, said, extra_tags="soon")
     else:
-        messages.success(request, _("You want the points back. We decide, and tell you by mail."), extra_tags="calm")
+        chosen = {
+            Choice.POINTS: _("You want the points back. We decide, and tell you by mail."),
+            Choice.CARD: _("You want a refund to the card. We decide, and tell you by mail."),
+        }[Choice(form.cleaned_data["choice"])]
+        messages.success(request, chosen, extra_tags="calm")
     return redirect("portal:incident", number)

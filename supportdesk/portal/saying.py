@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from points.currencies import BadAmount, readable
 from points.history import History, Life, Year
 from points.lifetimes import credit_expires_at
-from points.models import Cause, Lot, PurchaseKind
+from points.models import Cause, Hold, Lot, PurchaseKind
 from points.queries import Story
 from points.timeline import Level
 from supportdesk import words
@@ -42,7 +42,9 @@ def cause(story: Story, zone: str) -> Said:
             # Ticket numbers stand between the two halves.
             by = {"email": _(" by e-mail, lot of %(day)s"), "phone": _(" by telephone, lot of %(day)s")}
             after = by.get(story.channel, _(", lot of %(day)s"))
-            return Said(before=_("Incident "), ticket=story.reference, after=after % {"day": lot_day})
+            return Said(
+                before=_("Incident "), ticket=story.reference, after=after % {"day": lot_day} + _refunded(story)
+            )
         case Cause.CREDIT if story.reference:
             return Said(before=_("Credited: what incident "), ticket=story.reference, after=_(" cost"))
         case Cause.CREDIT:
@@ -50,6 +52,19 @@ def cause(story: Story, zone: str) -> Said:
         case Cause.EXPIRY:
             return Said(before=_("Expired: what was left of the lot of %(day)s") % {"day": lot_day})
     return Said(before=_("Written off: points of the lot of %(day)s") % {"day": lot_day})
+
+
+def _refunded(story: Story) -> str:
+    """What of a charge went back to the card, or nothing (D4)."""
+    back = story.refund
+    if back is None:
+        return ""
+    amount = money(back.amount_minor, story.currency)
+    if back.points != story.points:  # two lots of one purchase paid it
+        amount = _("part of %(amount)s") % {"amount": amount}
+    if not back.card_last4:
+        return _("; refunded to the card, %(amount)s") % {"amount": amount}
+    return _("; refunded to the card ending %(last4)s, %(amount)s") % {"last4": back.card_last4, "amount": amount}
 
 
 def _came(story: Story) -> str:
@@ -132,11 +147,40 @@ def became(year: Year, zone: str) -> str:
     return "; ".join(parts)
 
 
+def on_hold(hold: Hold, *, points: int) -> str:
+    """Why points cannot be spent: the payment of their purchase is disputed, or went back (D32)."""
+    purchase = hold.purchase
+    said = {
+        Hold.Kind.CHARGEBACK: _(
+            "%(points)s on hold: the payment of %(amount)s of %(day)s is disputed; they cannot be spent until we have "
+            "looked at it."
+        ),
+        Hold.Kind.REFUND: _(
+            "%(points)s on hold: the payment of %(amount)s of %(day)s went back to the card; they cannot be spent "
+            "until we have looked at it."
+        ),
+    }[Hold.Kind(hold.kind)]
+    return said % {
+        "points": words.points(points),
+        "amount": money(purchase.amount_minor, purchase.currency),
+        "day": words.day(purchase.bought_at, purchase.zone),
+    }
+
+
+def today(found: History) -> str:
+    """The balance beside its picture: "44 today", "44 today, 30 of them on hold"."""
+    if not found.on_hold:
+        return _("%(n)d today") % {"n": found.balance}
+    return _("%(n)d today, %(held)d of them on hold") % {"n": found.balance, "held": found.on_hold}
+
+
 def lot_state(life: Life) -> str:
-    """ "4 of 30 left", "10 of 30 expired", "all 30 spent"."""
+    """ "4 of 30 left", "4 of 30 on hold", "10 of 30 expired", "all 30 spent"."""
     if life.state == "spent":
         return _("all %(n)d spent") % {"n": life.lot.points}
     said = _("%(n)d of %(all)d left") if life.state == "left" else _("%(n)d of %(all)d expired")
+    if life.on_hold:
+        said = _("%(n)d of %(all)d on hold")
     return said % {"n": life.points, "all": life.lot.points}
 
 
@@ -183,8 +227,8 @@ def left_out(found: History) -> str:
     if found.later_lots:
         parts.append(
             ngettext(
-                "%(n)d more lot on hand, which expires later, is not shown.",
-                "%(n)d more lots on hand, which expire later, are not shown.",
+                "%(n)d more lot with points left, which expires later, is not shown.",
+                "%(n)d more lots with points left, which expire later, are not shown.",
                 found.later_lots,
             )
             % {"n": found.later_lots}

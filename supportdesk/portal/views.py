@@ -49,6 +49,7 @@ def home(request: DeskRequest) -> HttpResponse:
         }
         for draft in access.drafts_for(request.scope, at=request.at).select_related("customer")[:20]
     ]
+    points = accounts(request.scope, at=request.at)
     context = {
         "place": "home",
         "lines": lines,
@@ -59,7 +60,8 @@ def home(request: DeskRequest) -> HttpResponse:
         "drafts": drafts,
         "closed": queries.closed_lately(request.scope),
         "credits": queries.unanswered(request.scope),
-        "points": accounts(request.scope, at=request.at),
+        "points": points,
+        "low": any(account.is_low for account in points),
         "several": len(request.scope.memberships) > 1,
     }
     return render(request, "portal/home.html", context)

@@ -15,7 +15,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from points.models import Lot
+from points.models import Hold, Lot, Pack, Payment, ProviderEvent, Refund, RefusedCall
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
 
@@ -98,6 +98,12 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "points_lot": LOOK_ONLY,
     "points_charge": LOOK_ONLY,
     "points_entry": LOOK_ONLY,
+    "points_pack": EDITED,
+    "points_payment": LOOK_ONLY,
+    "points_providerevent": LOOK_ONLY,
+    "points_refusedcall": LOOK_ONLY,
+    "points_hold": LOOK_ONLY | {"change": (200, 422)},
+    "points_refund": LOOK_ONLY,
     "incidents_product": EDITED,
     "incidents_incident": LOOK_ONLY,
     "incidents_timelineentry": LOOK_ONLY,
@@ -115,6 +121,7 @@ READERS = {"nobody": (INSIDE, THEIRS), "other": (INSIDE, THEIRS), "restricted": 
 @pytest.fixture
 def world(cast: Cast, clock_at: datetime, settings: Any, tmp_path: Path) -> World:
     settings.DESK_HOME = tmp_path
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     return make_world(cast, at=clock_at, folder=tmp_path)
 
 
@@ -152,13 +159,20 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "id": world.cast.technician.pk,
         "object_id": 0,
     }
+    lot = Lot.objects.get(customer=world.cast.acme)
     objects = {
         "people_user": world.cast.colleague,
         "people_customer": world.cast.acme,
-        "points_purchase": Lot.objects.get().purchase,
-        "points_lot": Lot.objects.get(),
+        "points_purchase": lot.purchase,
+        "points_lot": lot,
         "points_charge": world.incident.charges.get().charge,
-        "points_entry": Lot.objects.get().entries.first(),
+        "points_entry": lot.entries.first(),
+        "points_pack": Pack.objects.first(),
+        "points_payment": Payment.objects.get(),
+        "points_providerevent": ProviderEvent.objects.get(),
+        "points_refusedcall": RefusedCall.objects.get(),
+        "points_hold": Hold.objects.get(),
+        "points_refund": Refund.objects.get(),
         "incidents_product": world.incident.release.product,
         "incidents_incident": world.incident,
         "incidents_timelineentry": world.incident.timeline.first(),

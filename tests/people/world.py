@@ -15,10 +15,12 @@ from incidents.cases import CreditCase
 from incidents.models import Draft, HeldMail, Incident
 from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
-from points.models import Payment
+from points.models import Payment, ProviderEvent, RefusedCall
+from points.refund_services import refund_to_card
 from supportdesk.demo import mailbox
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
+from tests.points.ledger import bought, charged, on_hold
 
 PEOPLE = ("nobody", "other", "restricted", "owner", "technician", "admin")
 # What stands in a note, in held mail and in an automatic mail: no customer reads any of them.
@@ -60,6 +62,7 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
     ours = incident.mails.get(mail__kind="incident_opened").mail.message_id
     mailed(sender="olive@acme.example", at=at, text=f"Away {INSIDE}", In_Reply_To=ours, Auto_Submitted="auto-replied")
     case = crediting.mark_bug(incident_id=incident.pk, reference=THEIRS, user=cast.technician, at=at, key=key())
+    _sold(cast, at=at)
     draft = opening.report_problem(report=a_report(cast.owner, subject=f"Draft {THEIRS}"), at=at, key=key())
     assert isinstance(draft, Draft)
     raw = mailed(sender="nobody@strange.example", at=at, subject=f"{INSIDE} {incident.number}", text=INSIDE)
@@ -85,6 +88,15 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
         payment=payment,
         mail=name,
     )
+
+
+def _sold(cast: Cast, *, at: datetime) -> None:
+    """What admins alone see: a payment, its event, a refund, a hold; all of the other customer."""
+    lot = bought(cast.other, at=at)
+    refund_to_card(charge_id=charged(cast.other, at=at).pk, at=at, actor=None, key=key(), reason=INSIDE)
+    on_hold(lot, at=at)
+    ProviderEvent.objects.create(event_ref="evt_1", kind="refund.updated", received_at=at, next_try_at=at)
+    RefusedCall.objects.create(day=at.date(), reason="bad signature", last_at=at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from django import forms
@@ -15,9 +14,11 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from points import services
-from points.currencies import BadAmount, exponent, to_minor
+from points.admin.fields import AmountField, CurrencyField, minor_of
 from points.models import Charge, Entry, Lot, Purchase, PurchaseKind
+from points.templatetags.point_words import money
 from supportdesk import clock
+from supportdesk.looking import LookOnly
 from supportdesk.people.doors import signed_in
 from supportdesk.policy import POLICY
 
@@ -40,14 +41,8 @@ class GrantForm(forms.ModelForm[Purchase]):
             "invalid": _("Enter a whole number of points."),
         },
     )
-    amount = forms.DecimalField(
-        label=_("Amount"),
-        required=False,
-        min_value=0,
-        max_digits=14,
-        help_text=_("Of the invoice, for example 245.10."),
-    )
-    currency = forms.CharField(label=_("Currency"), required=False, max_length=3, help_text=_("ISO 4217: EUR"))
+    amount = AmountField(label=_("Amount"), required=False, help_text=_("Of the invoice, for example 245.10."))
+    currency = CurrencyField(required=False)
     reason = forms.CharField(
         label=_("Reason"),
         max_length=500,
@@ -66,17 +61,15 @@ class GrantForm(forms.ModelForm[Purchase]):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        amount, currency = data.get("amount"), (data.get("currency") or "").strip().upper()
+        amount, currency = data.get("amount"), data.get("currency") or ""
         data["currency"], data["amount_minor"] = "", 0
         if data.get("kind") != PurchaseKind.INVOICE:
             if data.get("kind") == PurchaseKind.GRANT and amount:
                 self.add_error("amount", _("A grant costs nothing. For money, choose invoice."))
             return data
-        try:
-            data["amount_minor"] = to_minor(amount or Decimal(0), currency)
+        if "currency" not in self.errors:
+            data["amount_minor"] = minor_of(self, amount, currency)
             data["currency"] = currency
-        except BadAmount as error:
-            self.add_error(error.field, _amount_words(error.field, currency))
         if not amount and "amount" not in self.errors:
             self.add_error("amount", _("Enter the amount of the invoice."))
         return data
@@ -85,60 +78,46 @@ class GrantForm(forms.ModelForm[Purchase]):
         """Nothing to check on the model: the service makes the rows."""
 
 
-def _amount_words(field: str, currency: str) -> str:
-    if field == "currency":
-        return _("“%(currency)s” is no currency. Give the three letters of ISO 4217, for example EUR.") % {
-            "currency": currency
-        }
-    return _("%(currency)s has %(decimals)d decimals, not more.") % {
-        "currency": currency,
-        "decimals": exponent(currency),
-    }
-
-
-class LookOnly(admin.ModelAdmin[Any]):
-    """Rows that nobody changes or deletes (D6)."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
 @admin.register(Purchase)
 class PurchaseAdmin(LookOnly):
     """What was bought or granted. Adding one here grants a lot."""
 
     form = GrantForm
-    list_display = ("bought_on", "customer", "points", "kind", "amount_minor", "currency", "actor")
+    list_display = ("bought_on", "customer", "points", "kind", "paid", "actor")
     list_filter = ("kind", "currency")
     search_fields = ("customer__name", "reason")
     list_select_related = ("customer", "actor")
     autocomplete_fields = ("customer",)
-    fields = ("customer", "kind", "points", "amount", "currency", "reason", "once")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("customer", "kind", "points", "amount", "currency", "reason", "once"),
+                "description": _(
+                    "The date is today, where the customer is: another one cannot be given, for points live one "
+                    "year from the day on which they came."
+                ),
+            },
+        ),
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_staff)
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         if obj is None:
-            return self.fields
-        return (
-            "customer",
-            "kind",
-            "points",
-            "amount_minor",
-            "currency",
-            "bought_at",
-            "bought_on",
-            "zone",
-            "reason",
-            "actor",
-        )
+            return self.fieldsets
+        fields = ["customer", "kind", "points", "paid", "bought_at", "bought_on", "zone", "reason", "actor"]
+        if isinstance(obj, Purchase) and obj.kind == PurchaseKind.CARD:
+            fields += ["provider", "provider_ref", "card_brand", "card_last4"]
+        return ((None, {"fields": fields}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ("paid",) if obj is not None else ()
+
+    @admin.display(description=_("paid"), ordering="amount_minor")
+    def paid(self, purchase: Purchase) -> str:
+        return money(purchase) if purchase.currency else "—"
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A form that was sent before and comes again with other content is refused with a word."""
@@ -172,8 +151,8 @@ class PurchaseAdmin(LookOnly):
 
 @admin.register(Lot)
 class LotAdmin(LookOnly):
-    list_display = ("id", "customer", "points", "remaining", "origin", "bought_at", "expires_at")
-    list_filter = ("origin",)
+    list_display = ("id", "customer", "points", "remaining", "held", "origin", "bought_at", "expires_at")
+    list_filter = ("origin", "held")
     search_fields = ("customer__name",)
     list_select_related = ("customer",)
 
@@ -191,7 +170,6 @@ class EntryAdmin(LookOnly):
     list_filter = ("cause",)
     search_fields = ("customer__name", "charge__reference")
     list_select_related = ("customer", "lot", "charge", "actor")
-    show_full_result_count: ClassVar[bool] = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return super().get_queryset(request).order_by("-at", "-pk")

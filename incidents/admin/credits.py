@@ -1,4 +1,4 @@
-"""Products, releases and incidents in Django admin. What the desk does is only looked at here."""
+"""Product failures in Django admin: the list, and the page on which an admin determines one (R14, D17)."""
 
 from __future__ import annotations
 
@@ -7,90 +7,35 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Case, Model, Value, When
+from django.db.models import Case, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import queries, queue
-from incidents.access import cases_for, cases_to_determine
+from incidents.access import cases_for
 from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.forms import DecisionForm, LaterForm
-from incidents.models import Draft, HeldMail, Incident, Product, Release, TimelineEntry
 from incidents.services import crediting
-from points.giving_back import given_back
-from points.queries import balance
+from points.giving_back import given_back, refunds_of
+from points.queries import balance, charge_parts
+from points.refund_services import try_again
 from points.services import AlreadyGivenBack, NotLater
-from supportdesk import clock, words
+from points.templatetags.point_words import no_card, sums
+from supportdesk import words
+from supportdesk.people.admin_pages import PageAdmin
 from supportdesk.people.doors import DeskRequest, signed_in
-from supportdesk.people.scope import scope_of
-
-
-class ReleaseInline(admin.TabularInline[Release, Product]):
-    model = Release
-    extra = 1
-
-
-@admin.register(Product)
-class ProductAdmin(admin.ModelAdmin[Product]):
-    list_display = ("name",)
-    inlines = (ReleaseInline,)
-
-
-class LookOnly(admin.ModelAdmin[Any]):
-    """A list that nobody changes here: incidents are worked on at the desk."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-@admin.register(Incident)
-class IncidentAdmin(LookOnly):
-    list_display = ("shown_number", "subject", "customer", "status", "owner", "opened_at")
-    list_filter = ("status", "channel", "kind")
-    search_fields = ("number", "subject", "customer__name")
-    list_select_related = ("customer", "owner")
-    date_hierarchy = "opened_at"
-
-
-@admin.register(TimelineEntry)
-class TimelineAdmin(LookOnly):
-    list_display = ("at", "incident", "code", "user", "contact")
-    list_filter = ("code",)
-    list_select_related = ("incident", "user", "contact")
-    search_fields = ("incident__number",)
-
-
-@admin.register(Draft)
-class DraftAdmin(LookOnly):
-    list_display = ("subject", "customer", "contact", "created_at", "kept_until", "incident")
-    list_select_related = ("customer", "contact", "incident")
-
-
-@admin.register(HeldMail)
-class HeldMailAdmin(LookOnly):
-    list_display = ("held_at", "sender", "subject", "reason", "settled_at", "settled_by")
-    list_filter = ("reason",)
-    list_select_related = ("settled_by",)
 
 
 @admin.register(CreditCase)
-class CreditCaseAdmin(LookOnly):
+class CreditCaseAdmin(PageAdmin):
     """Product failures: the open ones first, and one page on which an admin determines one (R14, D17)."""
 
     list_display = ("reference", "ticket", "customer", "points", "choice", "state", "outcome", "marked_at", "marked_by")
     list_filter = ("state", "choice", "outcome")
     search_fields = ("reference", "incident__number", "incident__customer__name")
     list_select_related = ("incident__customer", "charge", "marked_by")
-    show_full_result_count = False
 
     def get_ordering(self, request: HttpRequest) -> Any:
         done = Case(When(state=CaseState.DETERMINED, then=Value(1)), default=Value(0))
@@ -108,29 +53,38 @@ class CreditCaseAdmin(LookOnly):
     def points(self, case: CreditCase) -> int:
         return case.charge.points
 
-    def changeform_view(  # type: ignore[override]  # a page of the desk instead of a form of fields
-        self, request: DeskRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """One case: incident, charge, lots and purchases, what would come back, and the buttons (D17)."""
-        if object_id is None:
-            raise PermissionDenied
-        request.scope, request.at = scope_of(request.user), clock.now()
-        case = self._case(request, object_id)
-        if request.method != "POST":
-            return self._page(request, case, self._form(request, case))
-        form = self._form(request, case, bound=True)
-        if form.is_valid() and self._determine(request, case, form):
-            return redirect("admin:incidents_creditcase_change", case.pk)
-        return self._page(request, case, form, status=422)
-
-    def _case(self, request: DeskRequest, object_id: str) -> CreditCase:
-        if not request.scope.admin or not object_id.isascii() or not object_id.isdigit() or len(object_id) > 18:
-            raise Http404
+    def row(self, request: DeskRequest, pk: int) -> CreditCase | None:
         cases = cases_for(request.scope).select_related("incident__customer", "incident__contact")
-        case = cases.filter(pk=int(object_id)).first()
-        if case is None:
+        return cases.filter(pk=pk).first()
+
+    def page(self, request: DeskRequest, row: CreditCase) -> HttpResponse:
+        """One case: incident, charge, lots and purchases, what would go back and how, and the buttons (D17).
+
+        Once it is determined: what became of it, each refund followed to its end.
+        """
+        if request.method != "POST":
+            return self._page(request, row, self._form(request, row))
+        if "again" in request.POST:
+            self._try_again(request, row)
+            return redirect("admin:incidents_creditcase_change", row.pk)
+        form = self._form(request, row, bound=True)
+        if form.is_valid() and self._determine(request, row, form):
+            return redirect("admin:incidents_creditcase_change", row.pk)
+        return self._page(request, row, form, status=422)
+
+    def _try_again(self, request: DeskRequest, case: CreditCase) -> None:
+        """Lets one refund of the case be tried now instead of later."""
+        asked = request.POST["again"]
+        refund = next((refund for refund in refunds_of(charge_id=case.charge_id) if str(refund.pk) == asked), None)
+        if refund is None:
             raise Http404
-        return case
+        if try_again(refund_id=refund.pk, at=request.at):
+            self.log_change(request, case, f"refund {refund.pk}: try again")
+            self._told(
+                request, _("It is tried again at once. Load this page anew to see what the provider says."), "calm"
+            )
+        else:
+            self._told(request, _("There is nothing left to try: it has come to its end."), "soon")
 
     def _form(self, request: DeskRequest, case: CreditCase, *, bound: bool = False) -> DecisionForm:
         return DecisionForm(
@@ -164,17 +118,15 @@ class CreditCaseAdmin(LookOnly):
                 "soon",
             )
             return True
+        except crediting.CardNotPossible as refused:
+            said = _("A refund to the card is not possible: %(why)s.") % {"why": no_card(refused.why)}
+            form.add_error("do", said)
+            return False
         except NotLater:
             form.add_error("later", _("All these points live longer than that anyway. Give a later day, or none."))
             return False
         self.log_change(request, case, case.outcome)
-        self._told(
-            request,
-            _("%(points)s are back, and the customer is told.") % {"points": words.points(case.charge.points)}
-            if case.outcome == CaseOutcome.CREDITED
-            else _("The credit is refused, and the customer is told why."),
-            "calm",
-        )
+        self._told(request, _done(case), "calm")
         return True
 
     def _told(self, request: HttpRequest, text: str, tone: str) -> None:
@@ -191,12 +143,12 @@ class CreditCaseAdmin(LookOnly):
             "case": case,
             "incident": case.incident,
             "credit": self._credit(case, at=request.at, later=later),
+            "drawn": charge_parts(charge_id=case.charge_id),
             "later": later,
             "problem": problem,
             "form": form,
             "given": given_back(charge_id=case.charge_id),
             "balance": balance(customer_id=case.incident.customer_id, at=request.at),
-            "open_count": cases_to_determine(request.scope).count(),
         }
         return render(request, "admin/incidents/creditcase/decide.html", context, status=status)
 
@@ -205,6 +157,17 @@ class CreditCaseAdmin(LookOnly):
             return queries.credit_of(case, at=at, later=later)
         except NotLater:
             return queries.credit_of(case, at=at)
+
+
+def _done(case: CreditCase) -> str:
+    """What was just decided, in words for the admin."""
+    match case.outcome:
+        case CaseOutcome.CREDITED:
+            return _("%(points)s are back, and the customer is told.") % {"points": words.points(case.charge.points)}
+        case CaseOutcome.REFUNDED:
+            back = sums(refunds_of(charge_id=case.charge_id))
+            return _("%(amount)s go back, and the customer is told.") % {"amount": back}
+    return _("The credit is refused, and the customer is told why.")
 
 
 def _decided(decided: crediting.AlreadyDetermined) -> str:
