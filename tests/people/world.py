@@ -70,7 +70,7 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
     name = mailbox.store(folder / "mailbox", source, ["olive@acme.example"], "support@desk.example")
     payment = Payment.objects.create(
         customer=cast.acme,
-        user=cast.owner.user,
+        user=cast.owner.user,  # type: ignore[misc]
         points=30,
         amount_minor=24000,
         currency="EUR",

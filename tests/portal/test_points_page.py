@@ -216,8 +216,9 @@ def test_lots_without_a_bar_are_counted_in_words(cast: Cast):
     bought(cast.acme, 1, NOW - 700 * DAY, "For the test")
     html = page(cast.owner)
     assert html.count('class="life"') == 12
-    assert "8 more lots with points left, which expire later, are not shown. 1 older lot, spent or expired, is not" in plain(
-        html
+    assert (
+        "8 more lots with points left, which expire later, are not shown. 1 older lot, spent or expired, is not"
+        in plain(html)
     )
     assert 'viewBox="0 0 810 ' in html, "a lot of today ends in the 25th month"
 
