@@ -24,9 +24,9 @@ from points.giving_back import (
 from points.models import Refund
 from points.queries import Part, Quote, charge_parts, quote
 from points.refusals import NoCard
+from sla.calendars import calendar_for, current_calendars
 from sla.deadline import plan
 from sla.explain import Row, rows
-from sla.holidays import calendar_for
 from sla.models import Outcome
 from sla.queries import explain_clock
 from supportdesk.mail.quotes import Piece, fold
@@ -55,7 +55,7 @@ class Promise:
 
 def promise(*, customer: Customer, channel: str, at: datetime) -> Promise:
     """The quote that stands before the button: cost, which lots pay, what is left, and the deadline."""
-    found = plan(logged_at=at, calendar=calendar_for(customer.place))
+    found = plan(logged_at=at, calendar=calendar_for(customer.place, customer.pk))
     return Promise(
         customer=customer,
         quote=quote(customer_id=customer.pk, points=POLICY.points_for(channel), at=at),
@@ -111,7 +111,7 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
         incident=incident,
         told=tuple(sorted(told, key=lambda thing: (thing.at, thing.step is not None))),
         link=link,
-        hand=hand_of(link, at=at),
+        hand=hand_of(link, at=at, calendars=current_calendars()),
         explained=explain_clock(link.clock),
         spent=tuple(charge_parts(charge_id=charge.pk)),
         spent_points=charge.points,
@@ -212,8 +212,10 @@ def standing(scope: Scope, *, at: datetime, limit: int = HOME_ROWS) -> list[Stan
     """A customer's unfinished incidents and re-openings asked for, the customer's turn first, then by deadline."""
     turn = Case(When(incident__status=Status.WAITING, then=0), When(clock__outcome=Outcome.RUNNING, then=1), default=2)
     links = _standing(scope).select_related("clock", "incident__customer").order_by(turn, "clock__due_at", "pk")
+    calendars = current_calendars()
     return [
-        Standing(incident=link.incident, hand=hand_of(link, at=at), due_at=link.clock.due_at) for link in links[:limit]
+        Standing(incident=link.incident, hand=hand_of(link, at=at, calendars=calendars), due_at=link.clock.due_at)
+        for link in links[:limit]
     ]
 
 

@@ -18,8 +18,8 @@ from incidents.models import Incident, IncidentClock
 from incidents.statuses import UNFINISHED, Status
 from points.access import holds_to_decide, payments_contradicted, refunds_stuck
 from points.queries import balances
+from sla.calendars import Calendars, current_calendars
 from sla.deadline import business_time_between
-from sla.holidays import calendar_for
 from sla.models import Outcome
 from sla.queries import minutes_left
 from supportdesk.people.scope import Scope
@@ -131,12 +131,12 @@ VIEWS: Final[dict[str, tuple[GroupCode, ...]]] = {
 }
 
 
-def hand_of(link: IncidentClock, *, at: datetime) -> Hand | None:
+def hand_of(link: IncidentClock, *, at: datetime, calendars: Calendars) -> Hand | None:
     """The hand of a running clock at ``at``; None once it has ended (D12)."""
     clock = link.clock
     if clock.outcome != Outcome.RUNNING:
         return None
-    calendar = calendar_for(clock.place)
+    calendar = calendars.of(clock.place, clock.customer_id)
     if clock.is_late(at):
         late = business_time_between(start=clock.due_at, end=at, calendar=calendar)
         return Hand(left=-late, used=clock.minutes, tone="breached")
@@ -148,10 +148,10 @@ def hand_of(link: IncidentClock, *, at: datetime) -> Hand | None:
     )
 
 
-def there(incident: Incident, *, at: datetime) -> There:
+def there(incident: Incident, *, at: datetime, calendars: Calendars) -> There:
     """What the customer's clock shows at ``at``, and when it opens if it is closed (R5)."""
     customer = incident.customer
-    calendar = calendar_for(customer.place)
+    calendar = calendars.of(customer.place, customer.pk)
     today = calendar.local_date(at)
     opens = None
     for day in calendar.walk(today):
@@ -269,9 +269,10 @@ def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int 
         code: due[code] if code in due else _take(scope, rest[code][0] & mine, rest[code][1], limit) for code in codes
     }
     points = balances([link.incident.customer_id for links in found.values() for link in links], at=at)
+    calendars = current_calendars()
     for code, links in found.items():
         if links:
-            rows = tuple(_row(link, at=at, points=points) for link in links[:limit])
+            rows = tuple(_row(link, at=at, points=points, calendars=calendars) for link in links[:limit])
             groups.append(Group(code=code, rows=rows, count=max(numbers.of(code), len(rows))))
     return groups
 
@@ -281,10 +282,10 @@ def _take(scope: Scope, where: Q, order: str, limit: int) -> list[IncidentClock]
     return list(links.order_by(OrderBy(F(order)), "pk")[:limit])
 
 
-def _row(link: IncidentClock, *, at: datetime, points: dict[int, int]) -> Row:
+def _row(link: IncidentClock, *, at: datetime, points: dict[int, int], calendars: Calendars) -> Row:
     incident = link.incident
     began = incident.reopen_asked_at or incident.wrote_at
-    hand = hand_of(link, at=at)
+    hand = hand_of(link, at=at, calendars=calendars)
     since = None
     if hand is None and began is not None:
         since = max(at - began, timedelta(0))
@@ -293,7 +294,7 @@ def _row(link: IncidentClock, *, at: datetime, points: dict[int, int]) -> Row:
         hand=hand,
         due_at=link.clock.due_at,
         since=since,
-        there=there(incident, at=at),
+        there=there(incident, at=at, calendars=calendars),
         points=points.get(incident.customer_id, 0),
     )
 

@@ -6,11 +6,10 @@ Pure. Instants come in aware, of any zone, and go out in UTC; lengths are busine
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sla.calendar import DAY, Calendar, Kind, NoBusinessHours
+from sla.calendar import Calendar, Kind, NoBusinessHours, next_month
 from supportdesk.policy import POLICY
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,8 +21,7 @@ class BadInstant(ValueError):
     """A time without an offset, or outside the years 1970–2100."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """Hours that counted on local date ``day``: ``[start, end)`` in UTC."""
 
     day: date
@@ -36,8 +34,7 @@ class Counted:
         return (self.end - self.start) / MINUTE
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A local date that did not count, and why, by name."""
 
     day: date
@@ -45,8 +42,7 @@ class Skipped:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A deadline in UTC with the days that made it, each part in order (D24)."""
 
     due_at: datetime
@@ -86,16 +82,20 @@ def plan(*, logged_at: datetime, calendar: Calendar, minutes: int = POLICY.respo
     counted: list[Counted] = []
     skipped: list[Skipped] = []
     for day in calendar.walk(calendar.local_date(logged)):
-        if day.closed:
-            skipped.append(Skipped(day.date, day.closed.kind, day.closed.name))
-        if day.hours is None or day.hours.end <= logged:
+        hours = day.hours
+        if hours is None:
+            if day.closed:
+                skipped.append(Skipped(day.date, day.closed.kind, day.closed.name))
             continue
-        start = max(day.hours.start, logged)
-        end = min(day.hours.end, start + left)
-        counted.append(Counted(day.date, start, end))
-        left -= end - start
-        if not left:
+        if hours.end <= logged:
+            continue
+        start = hours.start if hours.start > logged else logged
+        end = start + left
+        if end <= hours.end:
+            counted.append(Counted(day.date, start, end))
             return Plan(due_at=end, counted=tuple(counted), skipped=tuple(skipped))
+        counted.append(Counted(day.date, start, hours.end))
+        left -= hours.end - start
     raise NoBusinessHours  # the walk ends by raising; this line tells the type checker
 
 
@@ -106,11 +106,15 @@ def business_time_between(*, start: datetime, end: datetime, calendar: Calendar)
     """
     start, end = _checked(start), _checked(end)
     total = timedelta()
+    if end <= start:
+        return total
     day, last = calendar.local_date(start), calendar.local_date(end)
-    while day <= last:
-        if hours := calendar.hours(day):
-            total += max(timedelta(), min(hours.end, end) - max(hours.start, start))
-        day += DAY
+    year, month = day.year, day.month
+    while (year, month) <= (last.year, last.month):
+        for found in calendar.month(year, month):
+            if found.hours and found.hours.end > start and found.hours.start < end:
+                total += min(found.hours.end, end) - max(found.hours.start, start)
+        year, month = next_month(year, month)
     return total
 
 
@@ -149,9 +153,12 @@ def instant_before(*, due_at: datetime, minutes: int, calendar: Calendar) -> dat
 def _checked(instant: datetime) -> datetime:
     if instant.utcoffset() is None:
         raise BadInstant(f"{instant.isoformat()} has no offset from UTC")
-    if not EARLIEST <= instant < LATEST:
-        raise BadInstant(f"{instant.isoformat()} is outside the years 1970 to 2100")
-    return instant.astimezone(UTC)
+    # By the local year first: far outside, an instant has no UTC at all.
+    if EARLIEST.year - 1 <= instant.year <= LATEST.year:
+        found = instant.astimezone(UTC)
+        if EARLIEST <= found < LATEST:
+            return found
+    raise BadInstant(f"{instant.isoformat()} is outside the years 1970 to 2100")
 
 
 def _length(minutes: int) -> timedelta:

@@ -6,13 +6,15 @@ the package is a change of the calendar (D23).
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import version
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import holidays
 
@@ -20,6 +22,23 @@ from sla.calendar import Calendar
 from supportdesk.places import Place, Problem, problems_of, zone_info
 
 DEFAULT_LANGUAGE: Final = "en_US"
+
+
+class Libraries(NamedTuple):
+    """The releases of the packages that calendars are made from (D23)."""
+
+    holidays: str
+    tzdata: str
+
+    def older_than(self, other: Libraries) -> bool:
+        """Whether one of the two is older here than in ``other``."""
+        return any(_parts(mine) < _parts(theirs) for mine, theirs in zip(self, other, strict=True))
+
+
+@cache
+def libraries() -> Libraries:
+    """Those that this process works with."""
+    return Libraries(holidays=version("holidays"), tzdata=version("tzdata"))
 
 
 class UnknownPlace(ValueError):
@@ -46,9 +65,9 @@ class Holidays:
         return _holidays_of(self.country, self.subdivision, day.year, self.language).get(day)
 
 
-@lru_cache(maxsize=4096)
-def calendar_for(place: Place) -> Calendar:
-    """The business hours of ``place``, by its public holidays alone (R5, D23).
+@lru_cache(maxsize=1024)
+def public_calendar_for(place: Place) -> Calendar:
+    """The business hours of ``place`` by its public holidays alone (R5); ``sla.calendars`` knows the closures, too.
 
     Raises ``UnknownPlace``. A zone outside the country is no reason to: somebody chose it so.
     """
@@ -72,3 +91,7 @@ def _holidays_of(country: str, subdivision: str, year: int, language: str) -> Ma
             categories=holidays.PUBLIC,
         )
     return MappingProxyType(dict(found))
+
+
+def _parts(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", release))

@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet
 
 from sla.calendar import Calendar
+from sla.calendars import calendar_for
 from sla.deadline import Plan, business_minutes_left
 from sla.explain import Row, rows
-from sla.holidays import calendar_for
 from sla.models import ResponseClock
 from supportdesk.places import zone_info
 
@@ -37,9 +37,10 @@ def late(at: datetime) -> Q:
 def minutes_left(clock: ResponseClock, at: datetime, *, calendar: Calendar | None = None) -> int:
     """Whole business minutes from ``at`` to the deadline, minus those since when it is past (D12).
 
-    ``calendar`` is the one that counts for the customer now; without it, that of the clock's place.
+    ``calendar`` is the one that counts for the customer now; without it, that of the clock's place and customer
+    (a query: where there are many clocks, ask ``current_calendars`` once).
     """
-    calendar = calendar or calendar_for(clock.place)
+    calendar = calendar or calendar_for(clock.place, clock.customer_id)
     return business_minutes_left(now=at, due_at=clock.due_at, calendar=calendar)
 
 

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from sla.calendar import Calendar
+from sla.calendars import planning_calendars
 from sla.deadline import instant_before, plan
-from sla.holidays import calendar_for
 from sla.models import ENDS_UNANSWERED, Outcome, ResponseClock, Threshold
 from supportdesk.places import Place
 from supportdesk.policy import POLICY
@@ -35,19 +35,23 @@ class Replanned:
         return self.old_due_at != self.new_due_at
 
 
-def start_clock(*, place: Place, at: datetime, calendar: Calendar | None = None) -> ResponseClock:
+@transaction.atomic
+def start_clock(*, place: Place, at: datetime, customer_id: int | None = None) -> ResponseClock:
     """Promises an answer to what was logged at ``at`` (aware) within four business hours of ``place`` (R6, D12).
 
-    ``calendar`` is the place's calendar with the admins' closures in it; without it the public holidays count alone.
-    Raises ``UnknownPlace``, ``BadInstant`` or ``NoBusinessHours``, and then starts nothing.
+    Holidays, closures and open days count as they stand when the transaction ends, those of the customer included
+    (D23). Raises ``UnknownPlace``, ``BadInstant`` or ``NoBusinessHours``, and then starts nothing.
     """
+    calendars = planning_calendars()
     return ResponseClock.objects.create(
         country=place.country,
         subdivision=place.subdivision,
         zone=place.zone,
+        customer_id=customer_id,
         started_at=at,
         minutes=POLICY.response_minutes,
-        **_planned(at, minutes=POLICY.response_minutes, calendar=calendar or calendar_for(place)),
+        calendar_number=calendars.stamp,
+        **planned(at, minutes=POLICY.response_minutes, calendar=calendars.of(place, customer_id)),
     )
 
 
@@ -79,33 +83,34 @@ def end_clock(*, clock_id: int, at: datetime, outcome: Outcome) -> ResponseClock
 
 
 @transaction.atomic
-def replan_clock(
-    *,
-    clock_id: int,
-    place: Place | None = None,
-    started_at: datetime | None = None,
-    calendar: Calendar | None = None,
-) -> Replanned:
-    """Plans a running clock anew: for a calendar or place that changed (D23), or the earlier start of a merge (D12).
+def replan_clock(*, clock_id: int, place: Place | None = None, started_at: datetime | None = None) -> Replanned:
+    """Plans a running clock anew: for a place that changed (D23), or the earlier start of a merge (D12).
 
-    What is not given stays as it is; without ``calendar`` the public holidays of the place count alone. A clock that
-    has ended is not touched. Warnings sent and breaches announced stay so.
+    What is not given stays as it is; the calendars that hold now count. A clock that has ended is not touched.
+    Warnings sent and breaches announced stay so. For a calendar that changed, see ``sla.replanning``.
 
     Raises ``UnknownPlace``, ``BadInstant``, ``NoBusinessHours``, and ``ValueError`` for a start later than its own:
     that would dodge a breach. Then nothing changes.
     """
+    calendars = planning_calendars()
     clock = _locked(clock_id)
     old_due_at = clock.due_at
     if clock.ended_at is None:
         if started_at is not None and started_at > clock.started_at:
             raise ValueError(f"{started_at.isoformat()} is later than the start of {clock}")
         place = place or clock.place
-        clock.country, clock.subdivision, clock.zone = place.country, place.subdivision, place.zone
-        clock.started_at = started_at or clock.started_at
-        planned = _planned(clock.started_at, minutes=clock.minutes, calendar=calendar or calendar_for(place))
-        for name, value in planned.items():
+        calendar = calendars.of(place, clock.customer_id)
+        values = {
+            "country": place.country,
+            "subdivision": place.subdivision,
+            "zone": place.zone,
+            "started_at": started_at or clock.started_at,
+            "calendar_number": calendars.stamp,
+            **planned(started_at or clock.started_at, minutes=clock.minutes, calendar=calendar),
+        }
+        for name, value in values.items():
             setattr(clock, name, value)
-        clock.save(update_fields=["country", "subdivision", "zone", "started_at", *planned])
+        clock.save(update_fields=list(values))
     return Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at)
 
 
@@ -130,7 +135,8 @@ def mark_announced(*, clock_id: int, at: datetime) -> bool:
     return clocks.update(breach_announced_at=at) == 1
 
 
-def _planned(started_at: datetime, *, minutes: int, calendar: Calendar) -> dict[str, Any]:
+def planned(started_at: datetime, *, minutes: int, calendar: Calendar) -> dict[str, Any]:
+    """The columns of a clock that follow from its start and a calendar (R6, D13, D24)."""
     found = plan(logged_at=started_at, calendar=calendar, minutes=minutes)
     first, last = (
         instant_before(due_at=found.due_at, minutes=before, calendar=calendar) for before in POLICY.warning_minutes

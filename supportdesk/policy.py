@@ -35,6 +35,12 @@ class Policy:
     response_minutes: int = 240  # R6: business minutes
     warning_minutes: tuple[int, ...] = (60, 15)  # D13: business minutes before the deadline
     horizon_days: int = 400  # D12: how far a deadline is looked for before the calendar is called closed
+    closure_days_max: int = 366  # D23: of one closure or run of open days, first and last included
+    closure_name_max: int = 120  # characters
+    closure_file_bytes_max: int = 256 * 1024  # D23: of one .ics file
+    closure_file_events_max: int = 1_000  # D23
+    replan_batch: int = 1_000  # D23: clocks planned anew in one transaction
+    preview_clocks_max: int = 20_000  # D23: clocks looked at to say what a change would move
 
     # Incidents
     reopen_days: int = 90  # R13, D16: local days after the original closure

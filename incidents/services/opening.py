@@ -107,7 +107,7 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         opened_at=at,
         last_at=at,
     )
-    clock = start_clock(place=customer.place, at=at)
+    clock = start_clock(place=customer.place, customer_id=customer.pk, at=at)
     IncidentCharge.objects.create(incident=incident, charge=paid)
     IncidentClock.objects.create(incident=incident, clock=clock)
     Message.objects.create(

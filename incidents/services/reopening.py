@@ -24,7 +24,8 @@ def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
     incident = lock_incident(incident_id)
     _must_be_asked(incident)
     incident.clocks.filter(current=True).update(current=False)
-    clock = start_clock(place=incident.customer.place, at=at)
+    customer = incident.customer
+    clock = start_clock(place=customer.place, customer_id=customer.pk, at=at)
     IncidentClock.objects.create(incident=incident, clock=clock)
     note_step(
         incident, TimelineCode.REOPENED, at=at, user=user, data={"clock": clock.pk, "due": clock.due_at.isoformat()}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sla import holidays
 from sla.deadline import plan
-from sla.holidays import calendar_for
+from sla.holidays import public_calendar_for
 from supportdesk.places import Place
 from tests.bench.conftest import Table
 
@@ -30,7 +30,7 @@ YEAR = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=173 * n) for n in r
 
 def test_deadlines_a_second(table: Table) -> None:
     def forget() -> None:
-        for function in (holidays.calendar_for, holidays._holidays_of):
+        for function in (holidays.public_calendar_for, holidays._holidays_of):
             function.cache_clear()
 
     cold = [(place, moment) for moment in YEAR[:5] for place in PLACES]
@@ -48,7 +48,7 @@ def _rate(asked: Iterable[tuple[Place, datetime]], *, before: Callable[[], None]
     for place, moment in asked:
         before()
         began = time.perf_counter()
-        plan(logged_at=moment, calendar=calendar_for(place))
+        plan(logged_at=moment, calendar=public_calendar_for(place))
         spent += time.perf_counter() - began
         count += 1
     return count / spent

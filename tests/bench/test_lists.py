@@ -14,7 +14,7 @@ from incidents.numbers import number_of
 from points.models import Charge, Entry, Lot
 from points.services import grant
 from sla.deadline import instant_before, plan
-from sla.holidays import calendar_for
+from sla.holidays import public_calendar_for
 from sla.models import ResponseClock
 from supportdesk.clock import set_to
 from supportdesk.people.models import Contact, Customer, User
@@ -169,7 +169,7 @@ def _with(numbers: range, whose: list[Contact], opened: list[datetime]) -> list[
 
 
 def _clock(place: Place, moment: datetime, *, answered: bool) -> ResponseClock:
-    calendar = calendar_for(place)
+    calendar = public_calendar_for(place)
     planned = plan(logged_at=moment, calendar=calendar)
     first, last = (instant_before(due_at=planned.due_at, minutes=left, calendar=calendar) for left in (60, 15))
     end = min(planned.due_at, moment + timedelta(minutes=2)) if answered else None

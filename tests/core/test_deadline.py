@@ -20,7 +20,7 @@ from sla.deadline import (
     instant_before,
     plan,
 )
-from sla.holidays import calendar_for
+from sla.holidays import public_calendar_for
 from supportdesk.places import Place, zone_info
 
 pytestmark = pytest.mark.rule("R6", "D12")
@@ -39,7 +39,7 @@ def local(text: str, place: Place = NEW_YORK) -> datetime:
 
 def due(text: str, place: Place = NEW_YORK) -> str:
     """The deadline of what was logged at a local time, as clocks there show it."""
-    found = plan(logged_at=local(text, place), calendar=calendar_for(place))
+    found = plan(logged_at=local(text, place), calendar=public_calendar_for(place))
     return found.due_at.astimezone(zone_info(place.zone)).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
@@ -85,23 +85,23 @@ def test_when_an_answer_is_due(logged, place, expected):
     ],
 )
 def test_a_deadline_is_an_instant_in_utc(logged, place, instant):
-    found = plan(logged_at=local(logged, place), calendar=calendar_for(place)).due_at
+    found = plan(logged_at=local(logged, place), calendar=public_calendar_for(place)).due_at
     assert (found.isoformat(), found.tzinfo) == (instant, UTC)
 
 
 def test_microseconds_are_kept():
-    found = plan(logged_at=local("2026-12-01T13:00:00.000001"), calendar=calendar_for(NEW_YORK))
+    found = plan(logged_at=local("2026-12-01T13:00:00.000001"), calendar=public_calendar_for(NEW_YORK))
     assert found.due_at == local("2026-12-02T09:00:00.000001")
 
 
 def test_the_writers_offset_does_not_matter():
     kolkata = local("2026-12-01T10:00").astimezone(zone_info("Asia/Kolkata"))
-    assert plan(logged_at=kolkata, calendar=calendar_for(NEW_YORK)).due_at == local("2026-12-01T14:00")
+    assert plan(logged_at=kolkata, calendar=public_calendar_for(NEW_YORK)).due_at == local("2026-12-01T14:00")
 
 
 @pytest.mark.rule("D24")
 def test_a_plan_says_what_counted_and_what_was_skipped():
-    found = plan(logged_at=local("2026-11-25T16:00"), calendar=calendar_for(NEW_YORK))
+    found = plan(logged_at=local("2026-11-25T16:00"), calendar=public_calendar_for(NEW_YORK))
     assert found.counted == (
         Counted(date(2026, 11, 25), local("2026-11-25T16:00"), local("2026-11-25T17:00")),
         Counted(date(2026, 11, 27), local("2026-11-27T09:00"), local("2026-11-27T12:00")),
@@ -113,7 +113,7 @@ def test_a_plan_says_what_counted_and_what_was_skipped():
 @pytest.mark.rule("D24")
 @pytest.mark.parametrize("logged", ["2026-12-01T17:00", "2026-12-01T20:00", "2026-12-02T08:00"])
 def test_a_day_without_time_left_does_not_count(logged):
-    found = plan(logged_at=local(logged), calendar=calendar_for(NEW_YORK))
+    found = plan(logged_at=local(logged), calendar=public_calendar_for(NEW_YORK))
     assert found.counted == (Counted(date(2026, 12, 2), local("2026-12-02T09:00"), local("2026-12-02T13:00")),)
 
 
@@ -127,19 +127,19 @@ def test_a_day_without_time_left_does_not_count(logged):
     ],
 )
 def test_skipped_days_are_those_on_the_way(logged, skipped):
-    found = plan(logged_at=local(logged), calendar=calendar_for(NEW_YORK))
+    found = plan(logged_at=local(logged), calendar=public_calendar_for(NEW_YORK))
     assert [day.name for day in found.skipped] == skipped
 
 
 @pytest.mark.rule("D24")
 def test_a_day_that_never_happened_is_not_explained():
-    found = plan(logged_at=local("2011-12-29T16:00", APIA), calendar=calendar_for(APIA))
+    found = plan(logged_at=local("2011-12-29T16:00", APIA), calendar=public_calendar_for(APIA))
     assert [day.day for day in found.skipped] == [date(2011, 12, 31), date(2012, 1, 1), date(2012, 1, 2)]
 
 
 @pytest.mark.rule("D23")
 def test_a_closure_moves_a_deadline():
-    base = calendar_for(NEW_YORK)
+    base = public_calendar_for(NEW_YORK)
     closing = Calendar(zone=base.zone, holiday=base.holiday, closures={date(2026, 12, 8): "Stocktaking"})
     logged = local("2026-12-07T15:00")
     assert plan(logged_at=logged, calendar=base).due_at == local("2026-12-08T11:00")
@@ -161,7 +161,7 @@ def test_a_closure_moves_a_deadline():
     ],
 )
 def test_warnings_come_in_business_hours(logged, warned):
-    ours = calendar_for(NEW_YORK)
+    ours = public_calendar_for(NEW_YORK)
     due_at = plan(logged_at=local(logged), calendar=ours).due_at
     before = [instant_before(due_at=due_at, minutes=minutes, calendar=ours) for minutes in (60, 15)]
     assert before == [local(text) for text in warned]
@@ -169,7 +169,7 @@ def test_warnings_come_in_business_hours(logged, warned):
 
 def test_time_left_runs_by_business_hours_alone():
     # "breach by business time": due Monday 12:30, looked at on Friday evening
-    ours, due_at = calendar_for(NEW_YORK), local("2026-12-07T12:30")
+    ours, due_at = public_calendar_for(NEW_YORK), local("2026-12-07T12:30")
     left = [
         business_minutes_left(now=local(now), due_at=due_at, calendar=ours)
         for now in ("2026-12-04T16:30", "2026-12-04T20:30", "2026-12-07T10:00", "2026-12-07T12:29:30")
@@ -183,7 +183,7 @@ def test_time_left_runs_by_business_hours_alone():
 
 
 def test_there_is_no_time_between_an_end_and_an_earlier_start():
-    ours = calendar_for(NEW_YORK)
+    ours = public_calendar_for(NEW_YORK)
     start, end = local("2026-12-01T10:00"), local("2026-12-01T11:00")
     assert business_time_between(start=start, end=end, calendar=ours) == timedelta(hours=1)
     assert business_time_between(start=end, end=start, calendar=ours) == timedelta()
@@ -201,7 +201,7 @@ BAD = [
 
 @pytest.mark.parametrize(("instant", "why"), BAD)
 def test_an_instant_that_means_nothing_is_refused(instant, why):
-    ours = calendar_for(NEW_YORK)
+    ours = public_calendar_for(NEW_YORK)
     good = datetime(2026, 12, 1, 15, tzinfo=UTC)
     with pytest.raises(BadInstant, match=why):
         plan(logged_at=instant, calendar=ours)
@@ -214,14 +214,14 @@ def test_an_instant_that_means_nothing_is_refused(instant, why):
 
 
 def test_the_first_and_last_instants_are_taken():
-    ours = calendar_for(Place("US", "NY", "UTC"))
+    ours = public_calendar_for(Place("US", "NY", "UTC"))
     assert plan(logged_at=datetime(1970, 1, 1, tzinfo=UTC), calendar=ours).due_at.year == 1970
     assert plan(logged_at=datetime(2100, 12, 30, 12, tzinfo=UTC), calendar=ours).due_at.year == 2100
 
 
 @pytest.mark.parametrize("minutes", [0, -15])
 def test_no_minutes_are_no_deadline(minutes):
-    ours = calendar_for(NEW_YORK)
+    ours = public_calendar_for(NEW_YORK)
     with pytest.raises(ValueError, match="no number of business minutes"):
         plan(logged_at=local("2026-12-01T10:00"), calendar=ours, minutes=minutes)
     with pytest.raises(ValueError, match="no number of business minutes"):
@@ -307,7 +307,7 @@ thorough = settings(
 @pytest.mark.filterwarnings("ignore:Requested Holidays are available")
 def test_the_deadline_is_what_a_minute_walker_finds(case):
     logged, place = case
-    assert plan(logged_at=logged, calendar=calendar_for(place)).due_at == walked(logged, place)
+    assert plan(logged_at=logged, calendar=public_calendar_for(place)).due_at == walked(logged, place)
 
 
 @thorough
@@ -316,7 +316,7 @@ def test_the_deadline_is_what_a_minute_walker_finds(case):
 @pytest.mark.filterwarnings("ignore:Requested Holidays are available")
 def test_what_holds_of_every_deadline(case, later, minutes):
     logged, place = case
-    ours = calendar_for(place)
+    ours = public_calendar_for(place)
     found = plan(logged_at=logged, calendar=ours)
     assert business_time_between(start=logged, end=found.due_at, calendar=ours) == FOUR_HOURS
     assert sum((part.end - part.start for part in found.counted), timedelta()) == FOUR_HOURS

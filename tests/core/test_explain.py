@@ -8,7 +8,7 @@ import pytest
 
 from sla.deadline import Counted, Plan, plan
 from sla.explain import OPEN_MINUTES, CountedRow, SkippedRow, rows
-from sla.holidays import calendar_for
+from sla.holidays import public_calendar_for
 from supportdesk.places import Place, zone_info
 
 pytestmark = pytest.mark.rule("D24")
@@ -23,7 +23,7 @@ def local(text: str, zone: str) -> datetime:
 
 def test_the_picture_of_the_report_page():
     zone = zone_info("Europe/London")
-    found = plan(logged_at=local("2026-11-27T15:20", "Europe/London"), calendar=calendar_for(EDINBURGH))
+    found = plan(logged_at=local("2026-11-27T15:20", "Europe/London"), calendar=public_calendar_for(EDINBURGH))
     friday, weekend, monday, tuesday = rows(found, zone=zone)
     assert OPEN_MINUTES == 480
     assert isinstance(friday, CountedRow)
@@ -38,13 +38,15 @@ def test_the_picture_of_the_report_page():
 
 
 def test_two_weekends_stand_apart():
-    found = plan(logged_at=local("2026-12-04T16:00", "Europe/London"), calendar=calendar_for(EDINBURGH), minutes=2880)
+    found = plan(
+        logged_at=local("2026-12-04T16:00", "Europe/London"), calendar=public_calendar_for(EDINBURGH), minutes=2880
+    )
     assert [row.days[0].day for row in rows(found, zone=zone_info("Europe/London")) if row.kind == "weekend"] == [5, 12]
 
 
 def test_a_reader_elsewhere_sees_the_same_instants():
     (row,) = rows(
-        plan(logged_at=local("2026-12-01T10:00", "America/New_York"), calendar=calendar_for(NEW_YORK)),
+        plan(logged_at=local("2026-12-01T10:00", "America/New_York"), calendar=public_calendar_for(NEW_YORK)),
         zone=zone_info("America/New_York"),
     )
     assert isinstance(row, CountedRow)
@@ -52,7 +54,7 @@ def test_a_reader_elsewhere_sees_the_same_instants():
 
 
 def test_a_second_that_counted_can_be_seen():
-    found = plan(logged_at=local("2026-12-01T13:00:01", "America/New_York"), calendar=calendar_for(NEW_YORK))
+    found = plan(logged_at=local("2026-12-01T13:00:01", "America/New_York"), calendar=public_calendar_for(NEW_YORK))
     first, second = rows(found, zone=zone_info("America/New_York"))
     assert isinstance(first, CountedRow)
     assert isinstance(second, CountedRow)
@@ -71,5 +73,5 @@ def test_the_bar_stays_inside_its_picture(zone):
 
 
 def test_a_kept_plan_gives_the_same_rows():
-    found = plan(logged_at=local("2026-11-27T15:20:30.25", "Europe/London"), calendar=calendar_for(EDINBURGH))
+    found = plan(logged_at=local("2026-11-27T15:20:30.25", "Europe/London"), calendar=public_calendar_for(EDINBURGH))
     assert Plan.from_data(found.as_data()) == found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from sla import queries, services
-from sla.calendar import Calendar
 from sla.deadline import BadInstant
-from sla.holidays import UnknownPlace, calendar_for
+from sla.holidays import UnknownPlace
 from sla.models import Outcome, ResponseClock
 from supportdesk.places import Place, zone_info
 
@@ -183,36 +181,6 @@ def test_what_is_left_is_business_time():
 
 
 @pytest.mark.rule("D23")
-def test_a_calendar_that_changes_moves_running_clocks_only():
-    running, answered = started("2026-12-07T15:00"), started("2026-12-07T15:00")
-    services.answer_clock(clock_id=answered.pk, at=local("2026-12-07T15:30"))
-    base = calendar_for(NEW_YORK)
-    closing = Calendar(zone=base.zone, holiday=base.holiday, closures={date(2026, 12, 8): "Stocktaking"})
-    moved = services.replan_clock(clock_id=running.pk, calendar=closing)
-    assert moved.moved
-    assert (moved.old_due_at, moved.new_due_at) == (local("2026-12-08T11:00"), local("2026-12-09T11:00"))
-    assert fresh(running).warn_last_at == local("2026-12-09T10:45")
-    assert [row.kind for row in queries.explain_clock(fresh(running))] == ["counted", "closure", "counted"]
-    assert not services.replan_clock(clock_id=answered.pk, calendar=closing).moved
-    assert fresh(answered).due_at == local("2026-12-08T11:00")
-
-
-@pytest.mark.rule("D23")
-def test_what_was_sent_stays_sent_when_a_deadline_moves():
-    clock = started("2026-12-07T15:00")
-    late = local("2026-12-08T11:01")
-    services.mark_warned(clock_id=clock.pk, threshold="last", at=local("2026-12-08T10:50"))
-    services.mark_announced(clock_id=clock.pk, at=late)
-    base = calendar_for(NEW_YORK)
-    closing = Calendar(zone=base.zone, holiday=base.holiday, closures={date(2026, 12, 8): "Stocktaking"})
-    services.replan_clock(clock_id=clock.pk, calendar=closing)
-    assert fresh(clock).breach_announced_at == late
-    assert fresh(clock).announced_but_in_time(late)
-    assert not queries.clocks_to_warn(local("2026-12-09T10:50")).exists()
-    assert not queries.clocks_to_announce(local("2026-12-09T12:00")).exists()
-
-
-@pytest.mark.rule("D23")
 def test_a_place_that_changes_moves_a_deadline():
     at = datetime(2027, 1, 5, 14, tzinfo=UTC)
     clock = services.start_clock(place=BERLIN, at=at)
@@ -263,16 +231,3 @@ def test_the_database_refuses_what_cannot_be(wrong):
     with pytest.raises(IntegrityError), transaction.atomic():
         ResponseClock.objects.filter(pk=clock.pk).update(**wrong)
     assert fresh(clock).outcome == Outcome.RUNNING
-
-
-@pytest.mark.rule("D13")
-@pytest.mark.parametrize("sweep", [queries.clocks_to_warn, queries.clocks_to_announce])
-def test_a_sweep_reads_indexes_of_running_clocks_only(sweep):
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # the table of a test is small enough to read
-        cursor.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%WHERE (%ended_at IS NULL%'")
-        of_running = {name for (name,) in cursor.fetchall()}
-    assert len(of_running) == 4
-    found = re.findall(r"Scan(?: Backward)? (?:using|on) (\w+)", sweep(local("2026-12-01T13:00")).explain())
-    assert set(found) - {"sla_responseclock"} <= of_running
-    assert set(found) & of_running

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from datetime import UTC, date, datetime
 from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
+from sla.closing import add_closure
+from sla.closures import Reach, Rule
 from sla.management.commands import deadline
 
-pytestmark = pytest.mark.rule("R6", "D12", "D24")
+pytestmark = [pytest.mark.rule("R6", "D12", "D24"), pytest.mark.django_db]
 
 GOOD = {"logged_at": "2026-12-01T13:00:01-05:00", "zone": "America/New_York", "country": "US", "subdivision": "NY"}
 
@@ -173,7 +177,28 @@ def test_a_file_is_read_too(tmp_path):
         call_command("deadline", str(tmp_path / "none"))
 
 
-def test_it_needs_no_database_and_no_checks():
-    # Without the db fixture pytest-django refuses every connection, so the tests above prove the first half.
+@pytest.mark.rule("D23")
+def test_closures_count():
+    day = date(2026, 12, 2)
+    add_closure(
+        rule=Rule(day, day, "Inventory", reach=Reach("US")), by=None, at=datetime(2026, 1, 1, tzinfo=UTC), key="1"
+    )
+    (answer,) = answers(line())
+    assert answer["due_at"] == "2026-12-03T14:00:01Z"
+    assert answer["skipped"] == [{"day": "2026-12-02", "kind": "closure", "reason": "Inventory"}]
+
+
+def test_without_a_database_it_says_so_and_goes_on(monkeypatch):
+    def unreachable():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(deadline, "current_calendars", unreachable)
+    out, err = StringIO(), StringIO()
+    call_command("deadline", stdin=StringIO(line()), stdout=out, stderr=err)
+    assert json.loads(out.getvalue())["due_at"] == "2026-12-02T14:00:01Z"
+    assert "closures and open days do not count" in err.getvalue()
+
+
+def test_it_needs_no_checks():
     assert deadline.Command.requires_system_checks == ()
     assert deadline.Command.requires_migrations_checks is False

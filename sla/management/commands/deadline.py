@@ -1,20 +1,23 @@
-"""Deadlines for JSON lines, one line each: the promise tried without a database (R6, D12, D24)."""
+"""Deadlines for JSON lines, one line each: the promise tried without an incident (R6, D12, D23, D24)."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO, Any, Final
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
-from sla.calendar import NoBusinessHours
+from sla.calendar import Calendar, NoBusinessHours
+from sla.calendars import current_calendars
 from sla.deadline import BadInstant, Plan, plan
-from sla.holidays import UnknownPlace, calendar_for
+from sla.holidays import UnknownPlace, public_calendar_for
 from supportdesk.places import Place
 
 LINE_MAX: Final = 64 * 1024  # bytes or characters; a place and a time need two hundred
@@ -34,6 +37,9 @@ class BadLine(Exception):
 
 class Command(BaseCommand):
     """Reads ``{"logged_at", "zone", "country", "subdivision"}``, writes the deadline and the days that made it.
+
+    Closures and open days of everyone and of the place count; where the database does not answer, the command says so
+    and goes by the public holidays alone.
 
     A bad line is answered by ``{"line", "error"}``, the rest goes on, and the exit code is 1.
     """
@@ -58,12 +64,13 @@ class Command(BaseCommand):
 
     def _answer(self, stream: IO[Any]) -> None:
         total = failed = 0
+        calendar_of = self._calendars()
         for number, line in enumerate(_lines(stream), start=1):
             if line is not None and not line.strip():
                 continue
             total += 1
             try:
-                answer = deadline_of(line)
+                answer = deadline_of(line, calendar_of=calendar_of)
             except BadLine as error:
                 failed += 1
                 answer = {"line": number, "error": str(error)}
@@ -71,8 +78,17 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"{failed} of {total} lines have no deadline.", returncode=1)
 
+    def _calendars(self) -> Callable[[Place], Calendar]:
+        try:
+            return current_calendars().of
+        except (DatabaseError, ObjectDoesNotExist):
+            self.stderr.write("The database does not answer: closures and open days do not count here.")
+            return public_calendar_for
 
-def deadline_of(line: str | bytes | None) -> dict[str, Any]:
+
+def deadline_of(
+    line: str | bytes | None, *, calendar_of: Callable[[Place], Calendar] = public_calendar_for
+) -> dict[str, Any]:
     """The answer to one line of input; None stands for one that was too long. Raises ``BadLine``."""
     asked = _parsed(line)
     place = Place(
@@ -81,7 +97,7 @@ def deadline_of(line: str | bytes | None) -> dict[str, Any]:
         zone=asked["zone"],
     )
     try:
-        calendar = calendar_for(place)
+        calendar = calendar_of(place)
         logged_at = datetime.fromisoformat(asked["logged_at"])
         return _answered(plan(logged_at=logged_at, calendar=calendar), calendar.zone)
     except UnknownPlace as error:

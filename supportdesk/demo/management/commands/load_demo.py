@@ -14,8 +14,8 @@ from incidents.services.opening import Report, open_incident
 from incidents.services.ownership import take
 from points.services import grant
 from points.setting import ledger_clock_widened
+from sla.calendars import calendar_for
 from sla.deadline import instant_before
-from sla.holidays import calendar_for
 from supportdesk import clock
 from supportdesk.demo import sample
 from supportdesk.demo.people import PASSWORD
