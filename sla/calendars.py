@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 from django.db import connection
 
 from sla.calendar import Calendar
-from sla.closures import Reach, Rule, SpecialDays, reaches_of, settle
-from sla.holidays import Holidays, Libraries, libraries, public_calendar_for
+from sla.closures import Reach, Rule, SpecialDays, reaches_of
+from sla.holidays import Libraries, calendar_with, libraries
 from sla.models import CalendarState, Closure, ClosureKind
 from supportdesk.places import Place
 
@@ -43,7 +42,7 @@ class Calendars:
         if made is None:
             reaches = reaches_of(Reach(place.country, place.subdivision, customer_id))
             groups = tuple(rules for reach in reaches if (rules := self.rules.get(reach)))
-            made = _calendar(place, groups)
+            made = calendar_with(place, groups)
             if len(self._made) >= MADE_MAX:
                 self._made.clear()
             self._made[place, customer_id] = made
@@ -133,18 +132,3 @@ def _load(state: CalendarState) -> Calendars:
         kept = Calendars(number=state.number, mark=state.mark, libraries=state.libraries, rules=by_reach(found))
         _kept = kept
     return kept
-
-
-@lru_cache(maxsize=4096)
-def _calendar(place: Place, groups: tuple[tuple[Rule, ...], ...]) -> Calendar:
-    """By what the rules say, not by the state they stood in: a change elsewhere makes nobody's calendar cold."""
-    base = public_calendar_for(place)
-    if not groups:
-        return base
-    days = settle(groups)
-    return Calendar(
-        zone=base.zone,
-        holiday=Holidays(place.country, place.subdivision),
-        closures=days.closures,
-        open_days=days.open_days,
-    )

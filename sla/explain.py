@@ -16,8 +16,8 @@ from sla.calendar import DAY, Kind
 from sla.deadline import Plan
 from supportdesk.policy import POLICY
 
-_OPENS: Final = POLICY.opens.hour * 60 + POLICY.opens.minute
-OPEN_MINUTES: Final = POLICY.closes.hour * 60 + POLICY.closes.minute - _OPENS
+OPENS: Final = POLICY.opens.hour * 60 + POLICY.opens.minute
+OPEN_MINUTES: Final = POLICY.closes.hour * 60 + POLICY.closes.minute - OPENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,5 +68,5 @@ def rows(plan: Plan, *, zone: ZoneInfo) -> tuple[Row, ...]:
 
 
 def _since_opening(local: datetime) -> float:
-    minutes = local.hour * 60 + local.minute + (local.second + local.microsecond / 1e6) / 60 - _OPENS
+    minutes = local.hour * 60 + local.minute + (local.second + local.microsecond / 1e6) / 60 - OPENS
     return min(max(minutes, 0), OPEN_MINUTES)

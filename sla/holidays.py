@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import holidays
 
 from sla.calendar import Calendar
+from sla.closures import Rule, settle
 from supportdesk.places import Place, Problem, problems_of, zone_info
 
 DEFAULT_LANGUAGE: Final = "en_US"
@@ -65,6 +66,20 @@ class Holidays:
         return _holidays_of(self.country, self.subdivision, day.year, self.language).get(day)
 
 
+@cache
+def language_of(country: str, wanted: str) -> str:
+    """The language nearest to ``wanted`` (``"de"``, ``"pt-br"``) that the holidays of ``country`` speak.
+
+    Without one: English, and where that is missing, too, what the package has.
+    """
+    spoken = holidays.country_holidays(country).supported_languages
+    by_code = {language.lower(): language for language in spoken}
+    code = wanted.lower().replace("-", "_")
+    short = code.split("_")[0]
+    same = sorted(language for language in by_code if language.split("_")[0] == short)
+    return by_code.get(code) or by_code.get(short) or (by_code[same[0]] if same else DEFAULT_LANGUAGE)
+
+
 @lru_cache(maxsize=1024)
 def public_calendar_for(place: Place) -> Calendar:
     """The business hours of ``place`` by its public holidays alone (R5); ``sla.calendars`` knows the closures, too.
@@ -74,6 +89,20 @@ def public_calendar_for(place: Place) -> Calendar:
     if errors := tuple(problem for problem in problems_of(place) if not problem.warning):
         raise UnknownPlace(errors)
     return Calendar(zone=zone_info(place.zone), holiday=Holidays(place.country, place.subdivision))
+
+
+@lru_cache(maxsize=4096)
+def calendar_with(place: Place, groups: tuple[tuple[Rule, ...], ...]) -> Calendar:
+    """The business hours of ``place`` with the admins' rules for it, by reach, the widest first (D23).
+
+    Made once for the same rules, whatever state they stand in: a change elsewhere makes nobody's calendar cold.
+    Raises ``UnknownPlace``.
+    """
+    base = public_calendar_for(place)
+    if not groups:
+        return base
+    days = settle(groups)
+    return Calendar(zone=base.zone, holiday=base.holiday, closures=days.closures, open_days=days.open_days)
 
 
 @lru_cache(maxsize=4096)
