@@ -15,6 +15,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if any("tests/bench" in str(argument) for argument in config.args) else True
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--oracle", action="store_true", help="sla: every deadline against a walk by the minute")
+    parser.addoption("--seed", type=int, default=1, help="sla: of the oracle's cases")
+
+
 @pytest.fixture
 def table(capsys: pytest.CaptureFixture[str]) -> Table:
     """Prints rows under a title, the columns aligned; the first row is the head."""

@@ -22,7 +22,7 @@ from supportdesk.people.services import sign_in_for
 from supportdesk.places import Place
 from tests.bench.conftest import Table
 from tests.bench.pages import page_of
-from tests.bench.test_deadlines import PLACES
+from tests.bench.test_sla import PLACES
 from tests.cast import Cast
 
 CUSTOMERS = 100
