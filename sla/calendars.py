@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 from sla.calendar import Calendar
-from sla.closures import Reach, Rule, SpecialDays, reaches_of
+from sla.closures import Reach, Rule, reaches_of
 from sla.holidays import Libraries, calendar_with, libraries
 from sla.models import CalendarState, Closure, ClosureKind
 from supportdesk.places import Place
@@ -47,11 +47,6 @@ class Calendars:
                 self._made.clear()
             self._made[place, customer_id] = made
         return made
-
-    def special_days(self, place: Place, customer_id: int | None = None) -> SpecialDays:
-        """The closures and open days that count there."""
-        found = self.of(place, customer_id)
-        return SpecialDays(found.closures, found.open_days)
 
     def with_rules(self, rules: Mapping[Reach, tuple[Rule, ...]]) -> Calendars:
         """The calendars as they would be with other rules, for a preview; nobody keeps them."""

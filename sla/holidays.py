@@ -67,6 +67,13 @@ class Holidays:
 
 
 @cache
+def known_years(country: str) -> range:
+    """The years whose holidays the package knows for ``country``; in any other, weekends alone are closed (D23)."""
+    found = holidays.country_holidays(country)
+    return range(found.start_year, found.end_year + 1)
+
+
+@cache
 def language_of(country: str, wanted: str) -> str:
     """The language nearest to ``wanted`` (``"de"``, ``"pt-br"``) that the holidays of ``country`` speak.
 

@@ -13,7 +13,7 @@ from sla.calendars import calendar_for
 from sla.closures import FIRST_YEAR, LAST_YEAR
 from sla.deadline import Plan, business_minutes_left
 from sla.explain import Row, rows
-from sla.holidays import DEFAULT_LANGUAGE, Holidays, language_of
+from sla.holidays import DEFAULT_LANGUAGE, Holidays, known_years, language_of
 from sla.models import ResponseClock
 from supportdesk.places import Place, zone_info
 
@@ -81,6 +81,12 @@ class Year:
     year: int
     days: tuple[YearDay, ...]
     offset_changes: tuple[tuple[date, timedelta, timedelta], ...]  # the first day with it, the offset before, and then
+    known_years: range  # in a year outside these, no holidays are known and weekends alone are closed
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the holidays of this year are known."""
+        return self.year in self.known_years
 
     @property
     def months(self) -> tuple[tuple[YearDay, ...], ...]:
@@ -117,7 +123,13 @@ def year_of(place: Place, year: int, *, customer_id: int | None = None, language
             if days and days[-1].offset != offset:
                 changes.append((day.date, days[-1].offset, offset))
             days.append(_year_day(day, calendar, named=named, offset=offset))
-    return Year(place=place, year=year, days=tuple(days), offset_changes=tuple(changes))
+    return Year(
+        place=place,
+        year=year,
+        days=tuple(days),
+        offset_changes=tuple(changes),
+        known_years=known_years(place.country),
+    )
 
 
 def _year_day(day: Day, calendar: Calendar, *, named: Holidays, offset: timedelta) -> YearDay:

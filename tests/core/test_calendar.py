@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from sla.calendar import Calendar, Closed, Hours, NoBusinessHours, first_instant
+from sla.calendar import MONTHS_KEPT, Calendar, Closed, Hours, NoBusinessHours, first_instant
 from sla.holidays import Holidays, UnknownPlace, public_calendar_for
 from supportdesk.places import Place, countries, zone_info
 
@@ -167,6 +167,35 @@ def test_a_day_that_the_zone_skipped_has_no_hours_and_is_not_listed():
 def test_a_skipped_weekend_day_is_not_listed_either():
     kwajalein = calendar("Pacific/Kwajalein")
     assert [day.date.day for day in islice(kwajalein.walk(date(1993, 8, 20)), 3)] == [20, 22, 23]
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "step", "days"),
+    [
+        ("Pacific/Apia", "2011-12-30", 1, ["2011-12-31", "2012-01-01"]),
+        ("Pacific/Apia", "2011-12-31", 1, ["2011-12-31", "2012-01-01"]),
+        ("Pacific/Apia", "2011-12-30", -1, ["2011-12-29", "2011-12-28"]),
+        ("Pacific/Apia", "2011-12-31", -1, ["2011-12-31", "2011-12-29"]),
+        ("Pacific/Kiritimati", "1994-12-31", 1, ["1995-01-01", "1995-01-02"]),  # the last of a month is missing
+        ("Pacific/Kiritimati", "1995-01-01", -1, ["1995-01-01", "1994-12-30"]),
+        ("Pacific/Kwajalein", "1993-08-21", -1, ["1993-08-20", "1993-08-19"]),
+        ("Europe/Berlin", "2028-02-28", 1, ["2028-02-28", "2028-02-29"]),
+        ("Europe/Berlin", "2028-03-01", -1, ["2028-03-01", "2028-02-29"]),
+        ("Europe/Berlin", "2027-01-01", -1, ["2027-01-01", "2026-12-31"]),
+    ],
+)
+def test_a_walk_begins_at_the_nearest_day_that_happens(zone, start, step, days):
+    found = islice(calendar(zone).walk(date.fromisoformat(start), step=step), 2)
+    assert [day.date.isoformat() for day in found] == days
+
+
+def test_only_so_many_months_are_kept():
+    ours = calendar("UTC")
+    for year in range(1970, 2101):
+        ours.month(year, 1)
+        ours.month(year, 7)
+    assert len(ours._months) <= MONTHS_KEPT
+    assert ours.hours(date(1970, 1, 1)) == Hours(utc("1970-01-01T09:00"), utc("1970-01-01T17:00"))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,13 @@ def due(text: str, place: Place = NEW_YORK) -> str:
         ("2026-07-02T16:00", NEW_YORK, "2026-07-06T12:00:00"),
         # a day that never happened
         ("2011-12-29T16:00", APIA, "2012-01-03T12:00:00"),
+        ("1993-08-20T16:00", Place("MH", "", "Pacific/Kwajalein"), "1993-08-23T12:00:00"),
+        # leap years
+        ("2028-02-28T16:00", NEW_YORK, "2028-02-29T12:00:00"),
+        ("2100-02-26T16:00", NEW_YORK, "2100-03-01T12:00:00"),  # none
+        # offsets that are no whole hours
+        ("2026-12-04T16:30", Place("NP", "", "Asia/Kathmandu"), "2026-12-07T12:30:00"),
+        ("2026-12-04T16:30", Place("CA", "NL", "America/St_Johns"), "2026-12-07T12:30:00"),
         # a fresh clock
         ("2026-12-01T10:00", NEW_YORK, "2026-12-01T14:00:00"),
     ],

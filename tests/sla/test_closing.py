@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 from uuid import uuid4
 
 import pytest
@@ -56,6 +57,19 @@ def test_a_customer_has_closures_of_its_own(cast):
     assert calendar_for(NEW_YORK, cast.acme.pk).closed(TUESDAY) == Closed("closure", "Works holiday")
     assert calendar_for(NEW_YORK).closed(TUESDAY) is None
     assert calendar_for(NEW_YORK, cast.other.pk) is calendar_for(NEW_YORK)
+
+
+@pytest.mark.parametrize(("wide", "narrow"), list(combinations(range(4), 2)))
+@pytest.mark.parametrize("opens", [False, True])
+def test_the_most_specific_counts(cast, wide, narrow, opens):
+    reaches = [Reach(), Reach("DE"), Reach("DE", "BE"), Reach(customer_id=cast.other.pk)]
+    for order in ((wide, narrow), (narrow, wide)):
+        for n in order:
+            add(reach=reaches[n], opens=opens == (n == narrow), name=f"{n}", key=f"{order}{n}")
+        closed = calendar_for(BERLIN, cast.other.pk).closed(TUESDAY)
+        assert closed == (None if opens else Closed("closure", f"{narrow}"))
+        for closure in Closure.objects.filter(removed_at=None):
+            remove_closure(closure_id=closure.pk, by=None, at=AT)
 
 
 def test_an_open_day_opens_weekends_and_holidays():

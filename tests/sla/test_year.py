@@ -67,6 +67,15 @@ def test_a_skipped_day_is_not_in_its_year():
     assert date(2011, 12, 30) not in {day.date for day in found.days}
 
 
+def test_a_year_whose_holidays_are_not_known_says_so():
+    colombo = Place("LK", "", "Asia/Colombo")
+    assert year_of(colombo, 2026).is_known
+    assert not year_of(colombo, 2099).is_known
+    assert "weekends and closures alone are closed" in printed("LK", "--year", "2099")
+    assert "alone are closed" not in printed("LK", "--year", "2026")
+    assert json.loads(printed("LK", "--year", "2099", "--json"))["holidays_known"] is False
+
+
 @pytest.mark.parametrize("year", [1969, 2101])
 def test_a_year_without_a_calendar_is_refused(year):
     with pytest.raises(BadYear, match="outside the years 1970 to 2100"):

@@ -89,6 +89,9 @@ def _lines(year: Year) -> Iterator[str]:
     if place.subdivision:
         where = f"{subdivision_name(place.country, place.subdivision)}, {where}"
     yield f"{where}, {place.zone}, {year.year}: Monday to Friday {POLICY.opens:%H:%M}–{POLICY.closes:%H:%M}"
+    if not year.is_known:
+        since, until = year.known_years[0], year.known_years[-1]
+        yield f"Holidays there are known from {since} to {until} only: here weekends and closures alone are closed."
     for number, days in enumerate(year.months, start=1):
         yield ""
         yield f"{month_name[number]:<12}{_totals(days)}"
@@ -151,6 +154,7 @@ def _as_json(year: Year) -> str:
             "subdivision": year.place.subdivision,
             "zone": year.place.zone,
             "year": year.year,
+            "holidays_known": year.is_known,
             "open_days": year.open_days,
             "minutes": year.minutes,
             "offset_changes": [
