@@ -64,6 +64,11 @@ class Calendars:
 _kept: Calendars | None = None
 
 
+def public_calendars() -> Calendars:
+    """Calendars without a closure or open day, for who has no database at hand; no deadline is kept by them."""
+    return Calendars(number=0, mark=UUID(int=0), libraries=libraries(), rules={})
+
+
 def current_calendars() -> Calendars:
     """The calendars that hold now: one query, and a second where they have changed since this process last asked."""
     return _load(CalendarState.objects.get(pk=CalendarState.ONLY))

@@ -9,7 +9,7 @@ from typing import Literal
 from django.db.models import F, Q, QuerySet
 
 from sla.calendar import Calendar, Day, first_instant
-from sla.calendars import calendar_for
+from sla.calendars import Calendars, calendar_for, current_calendars
 from sla.closures import FIRST_YEAR, LAST_YEAR
 from sla.deadline import Plan, business_minutes_left
 from sla.explain import Row, rows
@@ -104,15 +104,22 @@ class Year:
         return sum(day.minutes for day in self.days)
 
 
-def year_of(place: Place, year: int, *, customer_id: int | None = None, language: str = DEFAULT_LANGUAGE) -> Year:
+def year_of(
+    place: Place,
+    year: int,
+    *,
+    customer_id: int | None = None,
+    language: str = DEFAULT_LANGUAGE,
+    calendars: Calendars | None = None,
+) -> Year:
     """A whole year of a place, and of a customer's own closures, by the calendars that hold now (D23, D24).
 
-    Holidays are named in ``language`` where the package has it, else as it names them by default. One query.
-    Raises ``UnknownPlace``, and ``BadYear`` outside 1970–2100.
+    Holidays are named in ``language`` where the package has it, else as it names them by default. One query,
+    or none where ``calendars`` are given. Raises ``UnknownPlace``, and ``BadYear`` outside 1970–2100.
     """
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise BadYear(f"{year} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
-    calendar = calendar_for(place, customer_id)
+    calendar = (calendars or current_calendars()).of(place, customer_id)
     named = Holidays(place.country, place.subdivision, language_of(place.country, language))
     days: list[YearDay] = []
     changes = []

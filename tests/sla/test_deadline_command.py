@@ -14,6 +14,7 @@ from django.db import OperationalError
 
 from sla.closing import add_closure
 from sla.closures import Reach, Rule
+from sla.management import reading
 from sla.management.commands import deadline
 
 pytestmark = [pytest.mark.rule("R6", "D12", "D24"), pytest.mark.django_db]
@@ -192,10 +193,14 @@ def test_without_a_database_it_says_so_and_goes_on(monkeypatch):
     def unreachable():
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(deadline, "current_calendars", unreachable)
+    monkeypatch.setattr(reading, "current_calendars", unreachable)
     out, err = StringIO(), StringIO()
     call_command("deadline", stdin=StringIO(line()), stdout=out, stderr=err)
     assert json.loads(out.getvalue())["due_at"] == "2026-12-02T14:00:01Z"
+    assert "closures and open days do not count" in err.getvalue()
+    out, err = StringIO(), StringIO()
+    call_command("business_hours", "IN", "--year", "2027", stdout=out, stderr=err)
+    assert "250 open" in out.getvalue()
     assert "closures and open days do not count" in err.getvalue()
 
 

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from sla.calendar import DAY
 from sla.explain import OPEN_MINUTES, OPENS
 from sla.holidays import UnknownPlace
+from sla.management.reading import calendars_at_hand
 from sla.queries import BadYear, Year, YearDay, year_of
 from supportdesk import clock
 from supportdesk.people.models import Customer
@@ -44,7 +45,8 @@ class Command(BaseCommand):
         if year is None:
             year = clock.now().year
         try:
-            found = year_of(place, year, customer_id=customer, language=language)
+            calendars = calendars_at_hand(self.stderr)
+            found = year_of(place, year, customer_id=customer, language=language, calendars=calendars)
         except UnknownPlace as error:
             texts = [str(text) for errors in place_errors(place).values() for one in errors for text in one.messages]
             raise CommandError(" ".join(texts)) from error

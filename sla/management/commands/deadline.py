@@ -10,14 +10,12 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO, Any, Final
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 
 from sla.calendar import Calendar, NoBusinessHours
-from sla.calendars import current_calendars
 from sla.deadline import BadInstant, Plan, plan
 from sla.holidays import UnknownPlace, public_calendar_for
+from sla.management.reading import calendars_at_hand
 from supportdesk.places import Place
 
 LINE_MAX: Final = 64 * 1024  # bytes or characters; a place and a time need two hundred
@@ -64,7 +62,7 @@ class Command(BaseCommand):
 
     def _answer(self, stream: IO[Any]) -> None:
         total = failed = 0
-        calendar_of = self._calendars()
+        calendar_of = calendars_at_hand(self.stderr).of
         for number, line in enumerate(_lines(stream), start=1):
             if line is not None and not line.strip():
                 continue
@@ -77,13 +75,6 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(answer))
         if failed:
             raise CommandError(f"{failed} of {total} lines have no deadline.", returncode=1)
-
-    def _calendars(self) -> Callable[[Place], Calendar]:
-        try:
-            return current_calendars().of
-        except (DatabaseError, ObjectDoesNotExist):
-            self.stderr.write("The database does not answer: closures and open days do not count here.")
-            return public_calendar_for
 
 
 def deadline_of(
