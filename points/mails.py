@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from points.models import Hold, HoldDecision, Lot, LowBalance
 from points.queries import balance, told_of_points
@@ -96,11 +96,20 @@ def hold_decided(decision: HoldDecision, *, at: datetime) -> int:
     )
 
 
+def _buy_link() -> str:
+    """Where points are bought by card; empty where they are not (D32)."""
+    if not settings.STRIPE_SECRET_KEY:
+        return ""
+    with suppress(NoReverseMatch):
+        return settings.BASE_URL + reverse("portal:buy")
+    return ""
+
+
 def _send(name: str, customer: Customer, *, at: datetime, key: str, about: str, **context: Any) -> int:
     """One mail to everybody who is told; an address that is none keeps nobody else from theirs."""
     sent = 0
     link = settings.BASE_URL + reverse("portal:points")
-    rendered = render_mail(f"points_{name}", {"customer": customer, "link": link, **context})
+    rendered = render_mail(f"points_{name}", {"customer": customer, "link": link, "buy_link": _buy_link(), **context})
     for contact in told_of_points(customer.pk):
         with suppress(NotAnAddress):
             queue_mail(

@@ -100,12 +100,13 @@ class HoldAdmin(PageAdmin):
         if request.method != "POST":
             return self._page(request, row, HoldForm(initial={"key": uuid4().hex}))
         form = HoldForm(request.POST)
-        if form.is_valid() and self._decide(request, row, form):
-            return redirect("admin:points_hold_change", row.pk)
-        return self._page(request, row, form, status=422)
+        if not form.is_valid():
+            return self._page(request, row, form, status=422)
+        self._decide(request, row, form)
+        return redirect("admin:points_hold_change", row.pk)
 
-    def _decide(self, request: DeskRequest, hold: Hold, form: HoldForm) -> bool:
-        """Does it and says so, or says who was faster; False where the form has to be mended."""
+    def _decide(self, request: DeskRequest, hold: Hold, form: HoldForm) -> None:
+        """Does it and says so, or says who was faster."""
         data = form.cleaned_data
         try:
             decision = decide_hold(
@@ -122,13 +123,12 @@ class HoldAdmin(PageAdmin):
                 "outcome": HoldDecision.Outcome(before.outcome).label,
             }
             messages.info(request, said, extra_tags="soon")
-            return True
         except KeyReused:
-            form.add_error("do", _("This form was sent before with other content. Nothing was changed: load it anew."))
-            return False
-        self.log_change(request, hold, decision.get_outcome_display())
-        messages.info(request, self._said(decision), extra_tags="calm")
-        return True
+            said = _("This form was sent before with other content. Nothing was changed.")
+            messages.info(request, said, extra_tags="soon")
+        else:
+            self.log_change(request, hold, decision.get_outcome_display())
+            messages.info(request, self._said(decision), extra_tags="calm")
 
     def _said(self, decision: HoldDecision) -> str:
         if not decision.points:

@@ -32,13 +32,13 @@ class PackForm(forms.ModelForm[Pack]):
             "min_value": gettext_lazy("A pack has 1 point at least."),
             "max_value": gettext_lazy("More than %(limit_value)s points in one pack: check the number."),
             "invalid": gettext_lazy("Enter a whole number of points."),
+            "unique": gettext_lazy("There is a pack of that many points already."),
         },
     )
 
     class Meta:
         model = Pack
         fields = ("points", "active")
-        error_messages = {"points": {"unique": gettext_lazy("There is a pack of that many points already.")}}
 
 
 class PriceForm(forms.ModelForm[Price]):
@@ -71,7 +71,7 @@ class PriceForm(forms.ModelForm[Price]):
         return data
 
 
-class PriceFormSet(forms.BaseInlineFormSet[Price, Pack, PriceForm]):
+class PriceFormSet(forms.BaseInlineFormSet[Price, Pack, forms.ModelForm[Price]]):
     """Finds a currency that is given twice, at its field."""
 
     def clean(self) -> None:
@@ -85,7 +85,7 @@ class PriceFormSet(forms.BaseInlineFormSet[Price, Pack, PriceForm]):
     def validate_unique(self) -> None:
         """Said above, at the field, instead of above the form."""
 
-    def _goes(self, form: PriceForm) -> bool:
+    def _goes(self, form: forms.ModelForm[Price]) -> bool:
         return bool(self._should_delete_form(form))  # type: ignore[attr-defined]
 
 
