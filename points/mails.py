@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from points.models import Hold, HoldDecision, Lot, LowBalance
 from points.queries import balance, told_of_points
@@ -98,11 +98,7 @@ def hold_decided(decision: HoldDecision, *, at: datetime) -> int:
 
 def _buy_link() -> str:
     """Where points are bought by card; empty where they are not (D32)."""
-    if not settings.STRIPE_SECRET_KEY:
-        return ""
-    with suppress(NoReverseMatch):
-        return settings.BASE_URL + reverse("portal:buy")
-    return ""
+    return settings.BASE_URL + reverse("portal:buy") if settings.STRIPE_SECRET_KEY else ""
 
 
 def _send(name: str, customer: Customer, *, at: datetime, key: str, about: str, **context: Any) -> int:

@@ -11,9 +11,9 @@ import pytest
 import stripe
 from csp.utils import build_policy
 from django.conf import settings as project
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from tests.browser.driving import AXE, TAGS, launch, listen
+from tests.browser.driving import AXE, TAGS, Drivers, listen
 from tests.provider import TestProvider
 
 pytestmark = [pytest.mark.browser, pytest.mark.rule("D32")]
@@ -43,10 +43,10 @@ window.stripe_ = stripe;
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, launch(playwright) as browser:
-        yield browser
+@pytest.fixture
+def browser(drivers: Drivers) -> Browser:
+    """The one that the desk's pages are looked at with: two of them at once do not go together."""
+    return drivers.browser
 
 
 @pytest.fixture

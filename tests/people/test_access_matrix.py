@@ -15,7 +15,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from points.models import Hold, Lot, Pack, Payment, ProviderEvent, Refund, RefusedCall
+from points.models import Hold, Lot, Pack, ProviderEvent, Refund, RefusedCall
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
 
@@ -168,7 +168,7 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "points_charge": world.incident.charges.get().charge,
         "points_entry": lot.entries.first(),
         "points_pack": Pack.objects.first(),
-        "points_payment": Payment.objects.get(),
+        "points_payment": world.payment,
         "points_providerevent": ProviderEvent.objects.get(),
         "points_refusedcall": RefusedCall.objects.get(),
         "points_hold": Hold.objects.get(),

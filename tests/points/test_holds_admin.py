@@ -84,7 +84,9 @@ def test_the_page_tells_the_whole_story(cast: Cast, hold: Hold, admin: Client, a
 
 
 def test_spent_and_given_back_is_said(cast: Cast, hold: Hold, admin: Client, at: datetime):
-    back(Entry.objects.get(cause="charge").charge, at=at)
+    charge = Entry.objects.get(cause="charge").charge
+    assert charge is not None
+    back(charge, at=at)
     said = told(admin.get(page(hold)))
     assert "given back" in said
     assert "10 points, credited until" in said

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-from django.urls import include, path, set_urlconf
-from django.urls.base import clear_url_caches
 
 from points.models import LowBalance
 from supportdesk.mail.models import OutgoingMail
@@ -88,29 +85,10 @@ def test_a_decided_hold(cast: Cast, clock_at: datetime, outcome: str, words: str
     assert EVIL not in OutgoingMail.objects.get(kind="points_hold_decided").html
 
 
-class BuyingUrls:
-    """The project's addresses, and the one where points are bought."""
-
-    portal = (
-        [path("points/", lambda request: None, name="points"), path("buy/", lambda request: None, name="buy")],
-        "portal",
-    )
-    urlpatterns = [path("", include(portal))]
-
-
-@pytest.fixture
-def buying(settings: Any) -> Iterator[None]:
-    settings.ROOT_URLCONF = BuyingUrls
-    set_urlconf(None)
-    clear_url_caches()
-    yield
-    clear_url_caches()
-
-
 @pytest.mark.rule("D7", "D8")
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_low_balance_leads_to_buying_where_cards_are_taken(
-    cast: Cast, clock_at: datetime, settings: Any, buying: None, connected: bool
+    cast: Cast, clock_at: datetime, settings: Any, connected: bool
 ):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody" if connected else ""
     bought(cast.acme, 10, at=clock_at)

@@ -24,6 +24,7 @@ from sla.replanning import (
 )
 from sla.services import Replanned
 from supportdesk.places import Place, zone_info
+from tests.points.ledger import owner_sql
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("D23")]
 
@@ -272,7 +273,7 @@ def many_ended(count: int) -> None:
                FROM (SELECT timestamptz '2020-01-01' + n * interval '1 minute' AS t FROM generate_series(1, %s) n) s""",
             [count],
         )
-        cursor.execute("ANALYZE sla_responseclock")
+    owner_sql("ANALYZE sla_responseclock")
 
 
 def sweeps() -> dict[str, tuple[set[str], int]]:
@@ -293,7 +294,7 @@ def sweeps() -> dict[str, tuple[set[str], int]]:
 
 
 @pytest.mark.rule("D13")
-def test_a_sweep_touches_running_clocks_only_however_many_have_ended():
+def test_a_sweep_touches_running_clocks_only_however_many_have_ended(fresh_db: str):
     for _ in range(3):
         started()
     with connection.cursor() as cursor:

@@ -12,6 +12,7 @@ from incidents.services.conversation import answer, customer_message
 from incidents.services.crediting import mark_bug
 from incidents.services.opening import Report, open_incident
 from incidents.services.ownership import take
+from points.models import Pack, Price
 from points.services import grant
 from points.setting import ledger_clock_widened
 from sla.calendars import calendar_for
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         # The sample has a past; the ledger takes no backdated entry from the application (D40).
         with ledger_clock_widened():
             staff = {row[0]: self._staff(*row) for row in sample.STAFF}
+            self._prices()
             releases = self._releases(at)
             contacts = {row[0]: self._customer(*row, admin=staff["Ada Lindqvist"], at=at) for row in sample.CUSTOMERS}
             # In the order in which they came: the lots that expire first are spent first (D2).
@@ -59,6 +61,13 @@ class Command(BaseCommand):
             is_technician=technician,
             is_staff=admin,
         )
+
+    def _prices(self) -> None:
+        for points, prices in sample.PRICES:
+            pack = Pack.objects.get(points=points)
+            Price.objects.bulk_create(
+                Price(pack=pack, currency=currency, amount_minor=minor) for currency, minor in prices.items()
+            )
 
     def _releases(self, at: datetime) -> dict[str, Release]:
         found = {}
