@@ -60,7 +60,7 @@ def test_buy_report_bug_credit_and_refund(drivers: Drivers, running_desk: Runnin
         customer.get_by_role("button", name="I want EUR 83.00 back").click()
         looks_right(customer)
         decide(admin, "QM-4601", "Refund EUR 83.00")
-        told = until(lambda: mails_to(running_desk, "Refunded to your card"), "the mail about the refund")
+        told = until(lambda: mails_to(running_desk, "EUR 83.00 back on your card"), "the mail about the refund")
         assert "EUR 83.00" in told[0].text
         assert "4242" in told[0].text
         done = "SELECT amount_minor FROM points_refund WHERE state = 'done'"
