@@ -90,7 +90,9 @@ def listen(page: Page) -> list[str]:
     def on_console(message: ConsoleMessage) -> None:
         # A page that is itself answered with 404 or 422 is what was asked for; a part that is missing is not.
         is_page = "Failed to load resource" in message.text and message.location["url"] == page.url
-        if message.type in ("error", "warning") and not is_page:
+        # A declined card is an answer of the provider's, which the browser counts among what did not load.
+        is_declined = "status of 402" in message.text
+        if message.type in ("error", "warning") and not is_page and not is_declined:
             complaints.append(f"{page.url}: {message.text}")
 
     page.on("console", on_console)
