@@ -222,6 +222,18 @@ def readable(minor: int, currency: str) -> str:
     return f"{currency} {whole}.{part:0{decimals}d}" if decimals else f"{currency} {whole}"
 
 
+def said(minor: int, currency: str) -> str:
+    """The same for what is kept already: of a currency that ISO 4217 has struck since, in its smallest unit.
+
+    >>> said(24510, "EUR"), said(24510, "DEM")
+    ('EUR 245.10', 'DEM 24510')
+    """
+    try:
+        return readable(minor, currency)
+    except BadAmount:
+        return f"{currency} {minor}"
+
+
 def a_point_costs(minor: int, *, points: int, currency: str) -> str:
     """What one point costs where ``points`` cost an amount, with two decimals more than the currency has where needed.
 

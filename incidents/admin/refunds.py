@@ -24,9 +24,9 @@ from supportdesk.looking import LookOnly
 class RefundAdmin(LookOnly):
     """Each leg from its decision to its end."""
 
-    list_display = ("decided_at", "credit", "customer", "sum", "card", "state", "tries", "last_error", "next_try_at")
+    list_display = ("decided_at", "credit", "customer", "sum", "card", "state", "tries", "last_error")
     list_display_links = ("decided_at",)
-    list_filter = ("state", "currency")
+    list_filter = ("state",)
     search_fields = ("provider_ref", "giveback__charge__reference", "purchase__customer__name")
     list_select_related = ("purchase__customer", "giveback__charge__credit_case")
     fields = (

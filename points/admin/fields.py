@@ -9,8 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from points.currencies import KNOWN, BadAmount, exponent, to_minor
-from points.templatetags.point_words import amount as in_words
+from points.currencies import KNOWN, BadAmount, exponent, said, to_minor
 
 
 class CurrencyField(forms.ChoiceField):
@@ -48,7 +47,7 @@ class AmountField(forms.DecimalField):
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         """No spinning of steps: the browser does not know the currency's decimals."""
-        return {"inputmode": "decimal", "step": "any"}
+        return {"inputmode": "decimal", "step": "any", "class": "vIntegerField"}
 
 
 def minor_of(form: forms.Form | forms.ModelForm[Any], amount: Decimal | None, currency: str) -> int:
@@ -72,4 +71,4 @@ def _too_fine(currency: str) -> str:
 
 def typed(minor: int, currency: str) -> str:
     """An amount as it is typed into the field: "245.10"."""
-    return in_words(minor, currency).partition(" ")[2]
+    return said(minor, currency).partition(" ")[2]

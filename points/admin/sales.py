@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from points.admin.fields import AmountField, CurrencyField, minor_of, typed
+from points.currencies import said
 from points.models import Pack, Payment, Price, ProviderEvent, RefusedCall
-from points.templatetags.point_words import amount, each, money
+from points.templatetags.point_words import each, money
 from supportdesk import words
 from supportdesk.looking import LookOnly
 from supportdesk.policy import POLICY
@@ -65,7 +66,7 @@ class PriceForm(forms.ModelForm[Price]):
         if not price:
             self.add_error("amount", _("A price is more than nothing. For free points, grant a lot."))
         if minor > POLICY.price_minor_max:
-            most = amount(POLICY.price_minor_max, currency)
+            most = said(POLICY.price_minor_max, currency)
             self.add_error("amount", _("At most %(most)s: more than that no card is charged at once.") % {"most": most})
         self.instance.amount_minor = minor
         return data
@@ -160,8 +161,8 @@ class PackAdmin(admin.ModelAdmin[Pack]):
 class PaymentAdmin(LookOnly):
     """Who began to pay what, and what became of it; those that contradict what was asked for first."""
 
-    list_display = ("started_at", "customer", "points", "price", "state", "provider_ref", "last_error", "looked_at")
-    list_filter = ("state", "currency")
+    list_display = ("started_at", "customer", "points", "price", "state", "last_error", "provider_ref")
+    list_filter = ("state",)
     search_fields = ("customer__name", "provider_ref", "user__email")
     list_select_related = ("customer", "user")
     fields = (

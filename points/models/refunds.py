@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from points.currencies import said
 from points.models.ledger import GiveBack, Purchase
 
 
@@ -72,4 +73,4 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency}"
+        return said(self.amount_minor, self.currency)

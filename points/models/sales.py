@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from points.currencies import said
 from points.models.ledger import Purchase
 from supportdesk.people.models import Customer, User
 from supportdesk.policy import POLICY
@@ -53,7 +54,7 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency}"
+        return said(self.amount_minor, self.currency)
 
 
 class Payment(models.Model):
@@ -100,10 +101,13 @@ class Payment(models.Model):
                 name="payment_in_range",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["looked_at"], condition=Q(state="open"), name="payment_open")]
+        indexes: ClassVar = [
+            models.Index(fields=["looked_at"], condition=Q(state="open"), name="payment_open"),
+            models.Index(fields=["started_at"], condition=Q(state="contradicted"), name="payment_contradicted"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.points} points for {self.amount_minor} {self.currency}"
+        return f"{self.points} points for {said(self.amount_minor, self.currency)}"
 
 
 class ProviderEvent(models.Model):

@@ -10,7 +10,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from points.currencies import BadAmount, a_point_costs, readable
+from points.currencies import BadAmount, a_point_costs, said
 from points.models import Purchase
 from points.refusals import NoCard
 
@@ -43,15 +43,7 @@ class ToCard(Protocol):
 @register.filter
 def money(of: Money) -> str:
     """What was paid, or goes back: "EUR 245.10" (D37)."""
-    return amount(of.amount_minor, of.currency)
-
-
-def amount(minor: int, currency: str) -> str:
-    """An amount in words; one of a currency that ISO 4217 has struck since, in its smallest unit."""
-    try:
-        return readable(minor, currency)
-    except BadAmount:
-        return f"{currency} {minor}"
+    return said(of.amount_minor, of.currency)
 
 
 @register.filter
@@ -66,7 +58,7 @@ def card_of(purchase: Purchase) -> str:
 def to_card(leg: ToCard) -> str:
     """One leg of a refund: "EUR 245.10 to the card ending 4242" (D4, D5)."""
     return _("%(amount)s to %(card)s") % {
-        "amount": amount(leg.amount_minor, leg.purchase.currency),
+        "amount": said(leg.amount_minor, leg.purchase.currency),
         "card": card_of(leg.purchase),
     }
 
@@ -78,7 +70,7 @@ def sums(legs: Iterable[ToCard]) -> str:
     for leg in legs:
         currency = leg.purchase.currency
         totals[currency] = totals.get(currency, 0) + leg.amount_minor
-    return get_text_list([amount(minor, currency) for currency, minor in totals.items()], _("and"))
+    return get_text_list([said(minor, currency) for currency, minor in totals.items()], _("and"))
 
 
 @register.filter

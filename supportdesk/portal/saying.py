@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from points.currencies import BadAmount, readable
+from points.currencies import said as in_words
 from points.history import History, Life, Year
 from points.lifetimes import credit_expires_at
 from points.models import Cause, Hold, Lot, PurchaseKind
@@ -82,12 +82,7 @@ def _came(story: Story) -> str:
 
 def money(minor: int, currency: str) -> str:
     """An amount with its currency; nothing where nothing was paid (D37)."""
-    if not minor:
-        return ""
-    try:
-        return readable(minor, currency)
-    except BadAmount:  # one that ISO 4217 has struck since
-        return f"{currency} {minor}"
+    return in_words(minor, currency) if minor else ""
 
 
 def worth(count: int, edition: str) -> str:
