@@ -46,7 +46,9 @@ def furnish() -> None:
         tries=3, last_error="The provider did not answer within 10 seconds.", next_try_at=at + timedelta(hours=1)
     )
     crediting.settle_refund(
-        refund_id=failed.pk, word=RefundWord(state=Refund.State.FAILED, provider_ref="re_1", text=WORD), at=at
+        refund_id=failed.pk,
+        word=RefundWord(state=Refund.State.FAILED, provider_ref=f"re_{failed.pk}", text=WORD),
+        at=at,
     )
     pack = Pack.objects.get(points=30)
     for currency, amount in (("EUR", 24510), ("JPY", 38000)):
@@ -93,4 +95,4 @@ def _case(contact: Contact, subject: str, *, at: datetime, days: int) -> CreditC
         key=uuid4().hex,
     )
     technician = User.objects.get(email=TECHNICIAN)
-    return crediting.mark_bug(incident_id=incident.pk, reference="QM-4518", user=technician, at=at, key=uuid4().hex)
+    return crediting.mark_bug(incident_id=incident.pk, reference="QM-7001", user=technician, at=at, key=uuid4().hex)

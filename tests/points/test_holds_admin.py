@@ -77,7 +77,7 @@ def test_the_page_tells_the_whole_story(cast: Cast, hold: Hold, admin: Client, a
     assert "the card ending 4242 Visa" in said
     assert "needs_response Tue 1 Dec, 20:30 for you under_review Wed 2 Dec, 20:30 for you" in said
     number = " ".join(Incident.objects.get().shown_number.split())
-    assert f"30 points, bought 21 Nov 2026 until 21 Nov 2027 20 on hold 10 on {number}" in said
+    assert f"30 points, bought 21 Nov 2026 until 21 Nov 2027 Left 20 on hold Spent 10 on {number}" in said
     assert "/desk/incidents/" in html
     assert "Release 5 → 25 points on hand" in said
     assert "Write off 5 → 5 points on hand 20 points on hold are gone for good." in said
