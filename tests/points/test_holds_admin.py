@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from incidents.models import Incident
 from points.hold_services import Claim, place_hold
-from points.models import Entry, Hold, HoldDecision, Lot
+from points.models import Charge, Hold, HoldDecision, Lot
 from points.queries import balance
 from supportdesk.mail.models import OutgoingMail
 from tests.cast import Cast
@@ -84,9 +84,7 @@ def test_the_page_tells_the_whole_story(cast: Cast, hold: Hold, admin: Client, a
 
 
 def test_spent_and_given_back_is_said(cast: Cast, hold: Hold, admin: Client, at: datetime):
-    charge = Entry.objects.get(cause="charge").charge
-    assert charge is not None
-    back(charge, at=at)
+    back(Charge.objects.get(), at=at)
     said = told(admin.get(page(hold)))
     assert "given back" in said
     assert "10 points, credited until" in said
