@@ -62,7 +62,7 @@ def furnish() -> None:
         event_ref=f"evt_{at}", kind="customer.created", received_at=at, next_try_at=at, outcome="ignored", handled_at=at
     )
     RefusedCall.objects.get_or_create(day=at.date(), reason="bad signature", defaults={"last_at": at})
-    print(  # noqa: T201  the caller reads it
+    print(
         json.dumps(
             {
                 "followed": followed.pk,
