@@ -86,3 +86,24 @@ def each(price: Money, points: int) -> str:
 def no_card(code: NoCard | None) -> str:
     """Why nothing can be refunded to a card (D5)."""
     return str(NO_CARD[code]) if code else ""
+
+
+NEWS = {
+    "needs_response": gettext_lazy("the bank wants an answer"),
+    "warning_needs_response": gettext_lazy("the bank asks, and has not taken the money yet"),
+    "under_review": gettext_lazy("the bank looks at it"),
+    "warning_under_review": gettext_lazy("the bank looks at it"),
+    "warning_closed": gettext_lazy("over, the money stayed"),
+    "won": gettext_lazy("won, the money stays"),
+    "lost": gettext_lazy("lost, the money is gone"),
+    "pending": gettext_lazy("on its way to the card"),
+    "succeeded": gettext_lazy("paid back to the card"),
+    "failed": gettext_lazy("the card did not take it, the money stayed"),
+    "canceled": gettext_lazy("called off, the money stayed"),
+}
+
+
+@register.filter
+def news(status: str) -> str:
+    """What the provider says of a chargeback or a refund, in words; one that is not known as it stands (D32)."""
+    return str(NEWS.get(status, status))
