@@ -75,7 +75,7 @@ def test_the_page_tells_the_whole_story(cast: Cast, hold: Hold, admin: Client, a
     assert "Chargeback of EUR 240.00: what about the 20 points on hold?" in said
     assert f"EUR 240.00 , chargeback the provider’s word: fraudulent {hold.provider_ref}" in said
     assert "the card ending 4242 Visa" in said
-    assert "needs_response Tue 1 Dec, 20:30 for you under_review Wed 2 Dec, 20:30 for you" in said
+    assert "the bank wants an answer Tue 1 Dec, 20:30 for you the bank looks at it Wed 2 Dec, 20:30 for you" in said
     number = " ".join(Incident.objects.get().shown_number.split())
     assert f"30 points, bought 21 Nov 2026 until 21 Nov 2027 Left 20 on hold Spent 10 on {number}" in said
     assert "/desk/incidents/" in html
