@@ -47,7 +47,7 @@ def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
     entries = TimelineEntry.objects.filter(incident=incident, incident__in=incidents_for(scope))
     if not scope.desk:
         entries = entries.exclude(code__in=INSIDE_CODES)
-    return entries.select_related("user", "contact")
+    return entries.select_related("user", "contact", "incident__customer")
 
 
 def drafts_for(scope: Scope, *, at: datetime) -> QuerySet[Draft]:

@@ -225,6 +225,7 @@ class TimelineCode(models.TextChoices):
     BUG_REFUSED = "bug_refused", _("credit refused")
     WARNED = "warned", _("warned")
     BREACHED = "breached", _("breached")
+    DEADLINE_MOVED = "deadline_moved", _("deadline moved")
 
 
 class TimelineEntry(models.Model):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from incidents.models import TimelineCode, TimelineEntry
+from supportdesk import words
 
 STATUS_WORDS = {
     "new": lambda: _("new"),
@@ -13,6 +16,10 @@ STATUS_WORDS = {
     "waiting": lambda: _("waiting for the customer"),
     "closed": lambda: _("closed"),
     "declined": lambda: _("declined"),
+}
+WHY_WORDS = {
+    "calendar": lambda: _("the calendar changed"),
+    "place": lambda: _("the customer’s place changed"),
 }
 TONES = {
     TimelineCode.WARNED: "soon",
@@ -32,8 +39,8 @@ def tone(step: TimelineEntry) -> str:
     return TONES.get(TimelineCode(step.code), "")
 
 
-def say(step: TimelineEntry) -> str:
-    """One sentence: who did what."""
+def say(step: TimelineEntry, zone: str = "") -> str:
+    """One sentence: who did what. Times are the customer's, and those of the reader in ``zone`` beside them (D21)."""
     who = step.user or step.contact or _("The desk")
     match step.code:
         case TimelineCode.NUMBER_MAILED:
@@ -85,4 +92,25 @@ def say(step: TimelineEntry) -> str:
             }
         case TimelineCode.BREACHED:
             return _("Late: the deadline passed without an answer")
+        case TimelineCode.DEADLINE_MOVED:
+            return _moved(step, zone)
     return step.get_code_display()
+
+
+def _moved(step: TimelineEntry, zone: str) -> str:
+    """From when to when a deadline moved, and why (D23)."""
+    customer = step.incident.customer
+    old, new = (datetime.fromisoformat(step.data[name]) for name in ("old", "new"))
+    told = {
+        "old": words.day_and_time(old, customer.zone),
+        "new": words.day_and_time(new, customer.zone),
+        "place": customer.place_name,
+        "why": WHY_WORDS[step.data["why"]](),
+    }
+    here = {"here_old": words.day_and_time(old, zone), "here_new": words.day_and_time(new, zone)} if zone else {}
+    if not here or (here["here_old"], here["here_new"]) == (told["old"], told["new"]):
+        return _("The deadline moved from %(old)s to %(new)s in %(place)s: %(why)s") % told
+    said = _(
+        "The deadline moved from %(old)s to %(new)s in %(place)s (from %(here_old)s to %(here_new)s for you): %(why)s"
+    )
+    return said % (told | here)

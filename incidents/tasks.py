@@ -7,6 +7,7 @@ from celery import shared_task
 from incidents import paying
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
+from incidents.replanning import replan_due
 from incidents.services import crediting
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
@@ -26,6 +27,12 @@ def file_mails() -> int:
 def announce_clocks() -> int:
     """Flags what is about to be late, and what is (D13)."""
     return announce_due(at=clock.now())
+
+
+@shared_task(name="incidents.replan")
+def replan() -> int:
+    """Plans deadlines anew where the calendars have changed (D23)."""
+    return replan_due(at=clock.now())
 
 
 @shared_task(name="incidents.record_silence")

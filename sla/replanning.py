@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -32,6 +33,7 @@ from sla.deadline import plan
 from sla.holidays import UnknownPlace, libraries
 from sla.models import CalendarChange, Closure, ResponseClock
 from sla.services import Replanned, planned
+from supportdesk.places import Place
 from supportdesk.policy import POLICY
 
 logger = logging.getLogger(__name__)
@@ -197,16 +199,49 @@ def preview_change(*, add: Rule | None = None, remove_id: int | None = None) -> 
     clocks = ResponseClock.objects.none()
     for rule in changed:
         clocks |= touched(rule.reach, rule.first_day, rule.last_day)
-    return _preview(clocks, then)
+    return _preview(clocks, lambda clock: _of(then, clock))
 
 
-def _preview(clocks: QuerySet[ResponseClock], then: Calendars) -> Preview:
+@transaction.atomic
+def replan_customer(*, customer_id: int, place: Place) -> tuple[Replanned, ...]:
+    """Plans all running clocks of a customer for its new ``place``, in a constant number of statements (D23).
+
+    The caller has the customer's row. Raises ``UnknownPlace``, ``NoBusinessHours``; then nothing changes.
+    """
+    calendars = planning_calendars()
+    running = ResponseClock.objects.filter(customer=customer_id, ended_at=None).order_by("pk")
+    clocks = list(running.select_for_update(of=("self",)))
+    calendar = calendars.of(place, customer_id)
+    replanned = []
+    for clock in clocks:
+        old_due_at = clock.due_at
+        for name, value in planned(clock.started_at, minutes=clock.minutes, calendar=calendar).items():
+            setattr(clock, name, value)
+        clock.country, clock.subdivision, clock.zone = place.country, place.subdivision, place.zone
+        replanned.append(Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at))
+    if clocks:
+        where = {"country": place.country, "subdivision": place.subdivision, "zone": place.zone}
+        ResponseClock.objects.filter(pk__in=[clock.pk for clock in clocks]).update(**where)
+        _write(clocks, number=calendars.stamp)
+    return tuple(replanned)
+
+
+def preview_place(*, customer_id: int, place: Place) -> Preview:
+    """What another place would move of a customer's running clocks; nothing is written (D23).
+
+    Looks at ``POLICY.preview_clocks_max`` clocks at most. Raises ``UnknownPlace``.
+    """
+    calendar = current_calendars().of(place, customer_id)
+    return _preview(ResponseClock.objects.filter(customer=customer_id, ended_at=None), lambda _clock: calendar)
+
+
+def _preview(clocks: QuerySet[ResponseClock], calendar_of: Callable[[ResponseClock], Calendar]) -> Preview:
     looked_at = moved = closed = 0
     rows: list[WouldMove] = []
     for clock in clocks.order_by("due_at", "pk").defer("plan")[: POLICY.preview_clocks_max].iterator():
         looked_at += 1
         try:
-            found = plan(logged_at=clock.started_at, calendar=_of(then, clock), minutes=clock.minutes)
+            found = plan(logged_at=clock.started_at, calendar=calendar_of(clock), minutes=clock.minutes)
         except (NoBusinessHours, UnknownPlace):
             closed += 1
             continue

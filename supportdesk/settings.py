@@ -162,6 +162,7 @@ CELERY_BEAT_SCHEDULE = {
         ("deliver-mail", "mail.deliver", 5),
         ("file-mail", "incidents.file_mail", 5),
         ("announce-clocks", "incidents.announce_clocks", 20),
+        ("replan", "incidents.replan", 20),
         ("handle-payment-events", "incidents.handle_payment_events", 5),
         ("send-refunds", "incidents.send_refunds", 20),
         ("look-at-payments", "incidents.look_at_payments", 60),

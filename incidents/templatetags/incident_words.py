@@ -36,8 +36,8 @@ def grouped(number: str) -> str:
 
 
 @register.filter
-def say(step: TimelineEntry) -> str:
-    return stories.say(step)
+def say(step: TimelineEntry, zone: str = "") -> str:
+    return stories.say(step, zone)
 
 
 @register.filter
