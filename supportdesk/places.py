@@ -85,6 +85,28 @@ def country_name(country: str) -> str:
 
 
 @cache
+def all_countries() -> tuple[str, ...]:
+    """Every country of ISO 3166-1, those whose holidays nobody knows included, in the order of their names."""
+    return tuple(sorted(_country_names(), key=country_name))
+
+
+@cache
+def subdivision_code(country: str, text: str) -> str:
+    """The subdivision of ``country`` that ``text`` means, by code or by a name of it in any case; empty for none.
+
+    >>> subdivision_code("DE", "bayern")
+    'BY'
+    """
+    wanted = text.strip().casefold()
+    aliases: dict[str, str] = {}
+    if country in countries():
+        aliases = getattr(holidays.country_holidays(country), "subdivisions_aliases", {})
+    named = {name.casefold(): code for name, code in aliases.items()}
+    by_code = {code.casefold(): code for code in subdivisions(country)}
+    return by_code.get(wanted) or named.get(wanted, "")
+
+
+@cache
 def subdivision_name(country: str, subdivision: str) -> str:
     """What ``subdivision`` calls itself (``"Bayern"``), or the code itself where no name is known."""
     if subdivision not in subdivisions(country):

@@ -1,5 +1,5 @@
-"""Products, incidents, credits and refunds in Django admin. What the desk does is only looked at here."""
+"""Products, incidents, credits, refunds and customers in Django admin. What the desk does is only looked at here."""
 
-from incidents.admin import credits, lists, refunds
+from incidents.admin import credits, customers, lists, refunds
 
-__all__ = ["credits", "lists", "refunds"]
+__all__ = ["credits", "customers", "lists", "refunds"]

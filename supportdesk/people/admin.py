@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from supportdesk.people.models import ADDRESS_TAKEN, Contact, Customer, User
+from supportdesk.people.place_fields import CountryField, SubdivisionField, ZoneField, read_subdivision
 from supportdesk.people.placing import place_warnings
 from supportdesk.people.services import keep_sign_in
 from supportdesk.places import Place
@@ -22,8 +23,11 @@ admin.site.unregister((Group, EmailAddress))
 
 
 class CustomerForm(forms.ModelForm[Customer]):
-    """Asks once more where the zone is not one of the country's (D21)."""
+    """A place is chosen, not typed; asks once more where the zone is not one of the country's (D21)."""
 
+    country = CountryField()
+    subdivision = SubdivisionField()
+    zone = ZoneField()
     save_anyway = forms.BooleanField(
         label=_("Save anyway"),
         required=False,
@@ -34,15 +38,26 @@ class CustomerForm(forms.ModelForm[Customer]):
         model = Customer
         fields = ("name", "edition", "country", "subdivision", "zone", "place_name")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        country, subdivision, zone = self.fields["country"], self.fields["subdivision"], self.fields["zone"]
+        assert isinstance(country, CountryField)
+        assert isinstance(subdivision, SubdivisionField)
+        assert isinstance(zone, ZoneField)
+        subdivision.of(str(self["country"].value() or ""))
+        zone.keep(self.instance.zone)
+
+    @property
+    def place(self) -> Place:
+        """The place that is asked for; whole only where its fields have no errors."""
+        data = self.cleaned_data
+        return Place(*(data.get(name) or "" for name in ("country", "subdivision", "zone")))
+
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
+        data = super().clean() or self.cleaned_data
+        data["subdivision"] = read_subdivision(data.get("country", ""), data.get("subdivision", ""))
         if all(data.get(name) for name in ("country", "zone")) and not data.get("save_anyway"):
-            place = Place(
-                country=data["country"].strip().upper(),
-                subdivision=data.get("subdivision", "").strip(),
-                zone=data["zone"],
-            )
-            for field, errors in place_warnings(place).items():
+            for field, errors in place_warnings(self.place).items():
                 self.add_error(field, errors)
                 self.add_error("save_anyway", _("Tick this to save it as it is."))
         return data
@@ -69,8 +84,9 @@ class ContactInline(admin.TabularInline[Contact, Customer]):
     fields = ("name", "email", "phone", "restricted", "is_administrator")
 
 
-@admin.register(Customer)
 class CustomerAdmin(admin.ModelAdmin[Customer]):
+    """Customers with their contacts. Registered by ``incidents.admin``: a place that changes has its effect there."""
+
     form = CustomerForm
     inlines = (ContactInline,)
     list_display = ("name", "edition", "country", "subdivision", "zone")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from supportdesk import places
 from supportdesk.people.models import Contact, Customer, User
 from tests.cast import Cast
 from tests.incidents_helpers import signed_in
@@ -55,6 +56,9 @@ def contact_errors(admin: Client, data: dict[str, str]) -> list[dict[str, Any]]:
         ({"zone": ""}, "zone", "required"),
         ({"country": "UK"}, "country", "is no country code"),
         ({"country": "D"}, "country", "is no country code"),
+        ({"country": "Ge"}, "country", "“Ge” is no country code. Choose the country from the list."),
+        ({"country": "Germany"}, "country", "Choose the country from the list."),
+        ({"country": "de"}, "country", "is no country code"),
         ({"country": ""}, "country", "required"),
         ({"subdivision": "XX"}, "subdivision", "“XX” is no subdivision of Germany. Known are: BB, BE, BW, BY"),
         ({"country": "LU", "zone": "Europe/Luxembourg"}, "subdivision", "has no subdivisions here. Leave this empty."),
@@ -69,6 +73,21 @@ def test_a_place_that_is_none_is_an_error_at_its_field(admin: Client, given: dic
     assert Customer.objects.count() == before
 
 
+@pytest.mark.rule("D23")
+def test_a_country_whose_holidays_nobody_knows_is_refused_with_what_to_do(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+):
+    known = tuple(code for code in places.countries() if code != "SY")
+    monkeypatch.setattr(places, "countries", lambda: known)
+    found = errors(admin, form(country="SY", subdivision="", zone="Asia/Damascus"))
+    assert found == {
+        "country": [
+            "No holidays are known for Syria, so business hours cannot be promised there. "
+            "Choose the country whose holidays shall count."
+        ]
+    }
+
+
 def test_a_zone_of_another_country_is_asked_about_once_more(admin: Client):
     found = errors(admin, form(country="AT", subdivision="", zone="America/New_York"))
     assert found["zone"] == ["No part of Austria uses America/New_York; its own are: Europe/Vienna."]
@@ -77,6 +96,19 @@ def test_a_zone_of_another_country_is_asked_about_once_more(admin: Client):
 
     assert errors(admin, form(country="AT", subdivision="", zone="America/New_York", save_anyway="on")) == {}
     assert Customer.objects.get(country="AT").zone == "America/New_York"
+
+
+@pytest.mark.rule("D23")
+def test_countries_are_chosen_by_name_and_subdivisions_suggested(admin: Client, cast: Cast):
+    page = admin.get(f"/admin/people/customer/{cast.other.pk}/change/").content.decode()
+    assert '<option value="DE" selected>Germany (DE)</option>' in page
+    assert '<option value="GE">Georgia (GE)</option>' in page
+    assert '<option value="Europe/Berlin" selected>Berlin (Europe/Berlin)</option>' in page
+    assert '<datalist id="id_subdivision_list">' in page
+    assert '<option value="BY">Bayern</option>' in page
+    empty = admin.get(ADD).content.decode()
+    assert "<datalist" not in empty
+    assert "move_deadlines" not in empty
 
 
 def test_save_anyway_saves_no_place_that_is_none(admin: Client):
@@ -92,9 +124,9 @@ def test_an_older_name_of_the_countrys_own_zone_is_no_warning(admin: Client):
     [("Europe/Berlin", "", "Berlin"), ("Europe/Berlin", "München", "München"), ("Europe/Busingen", "", "Busingen")],
 )
 def test_the_place_name_is_the_zones_city_unless_it_is_given(admin: Client, zone: str, given: str, kept: str):
-    assert errors(admin, form(country="de ", subdivision="BY", zone=zone, place_name=given)) == {}
+    assert errors(admin, form(subdivision=" bayern ", country="DE", zone=zone, place_name=given)) == {}
     customer = Customer.objects.get(name="Neu GmbH")
-    assert (customer.place_name, customer.country) == (kept, "DE")
+    assert (customer.place_name, customer.country, customer.subdivision) == (kept, "DE", "BY")
 
 
 @pytest.mark.parametrize(
