@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from incidents import mails
 from incidents.models import IncidentClock, TimelineCode
 from incidents.services.common import note_step
 from sla.queries import clocks_to_announce, clocks_to_warn
@@ -19,27 +20,33 @@ BATCH = 200
 
 
 def announce_due(*, at: datetime) -> int:
-    """Writes what is due at ``at``: however often it runs, and however late, each warning and breach once."""
+    """Writes what is due at ``at`` and mails it: however often it runs, and however late, each warning and breach once.
+
+    Told are the owner, or everyone on the desk where there is none.
+    """
     written = 0
     for clock in clocks_to_announce(at)[:BATCH]:
         with transaction.atomic():
-            link = IncidentClock.objects.select_related("incident").filter(clock=clock).first()
-            if link is not None and mark_announced(clock_id=clock.pk, at=at):
-                note_step(
-                    link.incident,
-                    TimelineCode.BREACHED,
-                    at=at,
-                    data={"clock": clock.pk, "due": clock.due_at.isoformat()},
-                )
+            if mark_announced(clock_id=clock.pk, at=at) and (link := _link(clock.pk)) is not None:
+                due = link.clock.due_at.isoformat()
+                note_step(link.incident, TimelineCode.BREACHED, at=at, data={"clock": clock.pk, "due": due})
+                mails.breached(link.incident, clock=link.clock, at=at)
                 written += 1
     for clock in clocks_to_warn(at)[:BATCH]:
         threshold = clock.warning_due(at)
         if threshold is None:
             continue
         with transaction.atomic():
-            link = IncidentClock.objects.select_related("incident").filter(clock=clock).first()
-            if link is not None and mark_warned(clock_id=clock.pk, threshold=threshold, at=at):
+            claimed = mark_warned(clock_id=clock.pk, threshold=threshold, at=at)
+            if claimed and (link := _link(clock.pk)) is not None:
                 minutes = POLICY.warning_minutes[0 if threshold == "first" else 1]
                 note_step(link.incident, TimelineCode.WARNED, at=at, data={"clock": clock.pk, "minutes": minutes})
+                mails.warned(link.incident, clock=link.clock, minutes=minutes, at=at)
                 written += 1
     return written
+
+
+def _link(clock_id: int) -> IncidentClock | None:
+    """The incident of a claimed clock, whose deadline is read after the claim: a calendar may have moved it before."""
+    links = IncidentClock.objects.select_related("clock", "incident__customer", "incident__owner")
+    return links.filter(clock=clock_id).first()

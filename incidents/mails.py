@@ -12,7 +12,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from incidents.models import Incident, IncidentMail, Message
-from incidents.queries import Credit
+from incidents.queries import Credit, told_of_clocks
 from incidents.windows import reopen_until
 from points.models import Charge, Refund
 from points.queries import balance, charge_parts
@@ -117,6 +117,16 @@ def refund_failed(incident: Incident, *, credit: Credit, refund: Refund, at: dat
     )
 
 
+def warned(incident: Incident, *, clock: ResponseClock, minutes: int, at: datetime) -> int:
+    """Tells the owner, or everyone on the desk, that a deadline is near; gives how many mails were queued (D13)."""
+    return _tell_staff("warned", incident, clock=clock, key=f"clock-warned:{clock.pk}:{minutes}", at=at, left=minutes)
+
+
+def breached(incident: Incident, *, clock: ResponseClock, at: datetime) -> int:
+    """Tells the owner, or everyone on the desk, that a deadline has passed; gives how many mails were queued (D13)."""
+    return _tell_staff("breached", incident, clock=clock, key=f"clock-breached:{clock.pk}", at=at)
+
+
 def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: datetime) -> OutgoingMail | None:
     """Says that a mail was taken and that a person looks at it (D27); the caller keeps to one a day.
 
@@ -192,6 +202,39 @@ def _send(
     )
     IncidentMail.objects.get_or_create(mail=mail, defaults={"incident": incident, "contact": to, "message": message})
     return mail
+
+
+def _tell_staff(name: str, incident: Incident, *, clock: ResponseClock, key: str, at: datetime, **context: Any) -> int:
+    """One mail to each who is told. It belongs to no conversation: staff answer on the desk (D26)."""
+    sent = 0
+    link = settings.BASE_URL + reverse("desk:incident", args=[incident.number])
+    for reader in told_of_clocks(incident.owner):
+        if not can_be_mailed(reader.email):
+            continue
+        rendered = render_mail(
+            f"staff_{name}",
+            {
+                "incident": incident,
+                "customer": incident.customer,
+                "clock": clock,
+                "reader": reader,
+                "link": link,
+                **context,
+            },
+        )
+        queue_mail(
+            to_address=reader.email,
+            to_name=reader.name,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            at=at,
+            kind=f"staff_{name}",
+            key=f"{key}:{reader.pk}",
+            about=f"incident:{incident.pk}",
+        )
+        sent += 1
+    return sent
 
 
 def _thread(incident: Incident) -> list[str]:

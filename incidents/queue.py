@@ -71,6 +71,7 @@ class Row:
     since: timedelta | None  # since the customer wrote or asked, by the wall clock
     there: There
     points: int
+    after_all: bool  # announced as late, and in time by a later calendar (D23)
 
     @property
     def is_low(self) -> bool:
@@ -296,6 +297,7 @@ def _row(link: IncidentClock, *, at: datetime, points: dict[int, int], calendars
         since=since,
         there=there(incident, at=at, calendars=calendars),
         points=points.get(incident.customer_id, 0),
+        after_all=hand is not None and link.clock.announced_but_in_time(at),
     )
 
 
