@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from incidents.models import Incident, TimelineEntry
 from incidents.services.places import BadPlace, move_customer, would_move
 from points.models import Purchase
-from sla.closing import add_closure
+from sla.calendar import NoBusinessHours
+from sla.calendars import lock_calendars
+from sla.closing import add_closure, insert_closure, note_change
 from sla.closures import Reach, Rule
 from sla.models import ResponseClock
 from supportdesk import clock
@@ -125,6 +127,28 @@ def test_a_report_at_the_same_time_is_planned_by_the_place_that_ends_up_there(co
     assert {link.zone for link in ResponseClock.objects.all()} == {"Pacific/Honolulu"}
 
 
+def closed_for_years() -> None:
+    """What no service lets through: nothing open in Hawaii for two years."""
+    with transaction.atomic():
+        state = lock_calendars()
+        rules = [
+            Rule(first, first + timedelta(days=365), f"From {first}", reach=Reach("US", "HI"))
+            for first in (LOGGED.date(), LOGGED.date() + timedelta(days=366))
+        ]
+        for rule in rules:
+            insert_closure(rule, by=None, at=AT, key=key(), uid="")
+        note_change(state, what="imported", rules=rules, by=None, at=AT, data={})
+
+
+def test_a_place_that_is_never_open_changes_nothing(cast: Cast):
+    incident = opened(cast.owner, at=LOGGED)
+    closed_for_years()
+    with pytest.raises(NoBusinessHours):
+        move(cast.acme, **TO_HONOLULU)
+    assert Customer.objects.get(pk=cast.acme.pk).zone == "America/New_York"
+    assert due(incident) == LOGGED + timedelta(hours=4)
+
+
 class TestTheForm:
     @pytest.fixture
     def admin(self, cast: Cast) -> Client:
@@ -185,6 +209,14 @@ class TestTheForm:
         assert self.send(admin, cast.acme, **TO_CHICAGO).status_code == 302
         customer = Customer.objects.get(pk=cast.acme.pk)
         assert (customer.name, customer.zone, customer.place_name) == ("Acme Tools", "America/Chicago", "Chicago")
+
+    def test_a_place_that_is_never_open_is_refused_at_its_field(self, cast: Cast, admin: Client):
+        opened(cast.owner, at=LOGGED)
+        closed_for_years()
+        answer = self.send(admin, cast.acme, **TO_HONOLULU, move_deadlines="on")
+        assert answer.context["adminform"].form.errors == {
+            "country": ["Nothing is ever open there, so no deadline can be promised."]
+        }
 
     def test_a_place_name_of_their_own_stays(self, cast: Cast, admin: Client):
         assert self.send(admin, cast.acme, **TO_CHICAGO, place_name="Head office").status_code == 302
