@@ -1,5 +1,8 @@
-"""Products, incidents, credits, refunds and customers in Django admin. What the desk does is only looked at here."""
+"""Products, incidents, credits, refunds, customers and closures in Django admin.
 
-from incidents.admin import credits, customers, lists, refunds
+What the desk does is only looked at here.
+"""
 
-__all__ = ["credits", "customers", "lists", "refunds"]
+from incidents.admin import closures, credits, customers, lists, refunds
+
+__all__ = ["closures", "credits", "customers", "lists", "refunds"]

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from supportdesk.desk import held, views
+from supportdesk.desk import calendar, held, views
 
 app_name = "desk"
 urlpatterns = [
     path("", views.queue, name="queue"),
     path("find/", views.find, name="find"),
     path("queue/<slug:view>/", views.queue, name="view"),
+    path("calendar/", calendar.calendar, name="calendar"),
     path("held/", held.held_mail, name="held"),
     path("held/<int:pk>/attach/", held.attach, name="attach"),
     path("held/<int:pk>/discard/", held.discard, name="discard"),

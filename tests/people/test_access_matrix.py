@@ -16,6 +16,7 @@ from django.db import transaction
 from django.test import Client
 
 from points.models import Hold, Lot, Pack, ProviderEvent, Refund, RefusedCall
+from sla.models import Closure
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
 
@@ -51,6 +52,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:queue": DESK_PAGE,
     "desk:view": DESK_PAGE,
     "desk:find": ("302 404 404 404 302 302", "302 404 404 404 405 405"),
+    "desk:calendar": DESK_PAGE,
     "desk:held": DESK_PAGE,
     "desk:attach": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:discard": (DESK_ACT, "302 404 404 404 302 302"),
@@ -110,6 +112,7 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "incidents_creditcase": LOOK_ONLY | {"change": (200, 422)},
     "incidents_draft": LOOK_ONLY,
     "incidents_heldmail": LOOK_ONLY,
+    "sla_closure": LOOK_ONLY | {"add": (200, 422), "change": (200, 422), "import": (200, 422)},
     "mail_outgoingmail": LOOK_ONLY,
     "mail_rawmail": LOOK_ONLY,
 }
@@ -179,6 +182,7 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "incidents_creditcase": world.case,
         "incidents_draft": world.draft,
         "incidents_heldmail": world.held,
+        "sla_closure": Closure.objects.get(),
         "mail_outgoingmail": world.incident.mails.get(mail__kind="incident_opened").mail,
         "mail_rawmail": world.held.raw_mail,
     }

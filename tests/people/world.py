@@ -17,6 +17,8 @@ from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
 from points.models import Payment, ProviderEvent, RefusedCall
 from points.refund_services import refund_to_card
+from sla.closing import add_closure
+from sla.closures import Reach, Rule
 from supportdesk.demo import mailbox
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
@@ -96,6 +98,8 @@ def _sold(cast: Cast, *, at: datetime) -> None:
     refund_to_card(charge_id=charged(cast.other, at=at).pk, at=at, actor=None, key=key(), reason=INSIDE)
     on_hold(lot, at=at)
     ProviderEvent.objects.create(event_ref="evt_1", kind="refund.updated", received_at=at, next_try_at=at)
+    rule = Rule(at.date(), at.date(), "Stock-taking", reach=Reach(customer_id=cast.other.pk))
+    add_closure(rule=rule, by=cast.admin, at=at, key=key())
     RefusedCall.objects.create(day=at.date(), reason="bad signature", last_at=at)
 
 

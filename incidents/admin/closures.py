@@ -1,0 +1,414 @@
+"""Closures and open days in Django admin: each change is shown with what it would move before it is saved (D23).
+
+What is saved moves no deadline by itself: the calendars' number does, and running clocks are planned anew by it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from incidents.access import incidents_for
+from incidents.admin.closure_forms import ChangeForm, ClosureForm, ImportForm, SeenForm
+from incidents.models import Incident, IncidentClock
+from sla.closing import (
+    BadClosure,
+    ClosureRemoved,
+    ClosureThere,
+    KeyReused,
+    add_closure,
+    change_closure,
+    remove_closure,
+)
+from sla.importing import Found, State, import_closures
+from sla.models import CalendarChange, Closure, ClosureKind
+from sla.replanning import Preview, preview_change
+from supportdesk import clock
+from supportdesk.people.access import customers_for
+from supportdesk.people.admin_pages import PageAdmin
+from supportdesk.people.choosing import default_zone, region_code, region_name
+from supportdesk.people.doors import DeskRequest, signed_in
+from supportdesk.people.scope import scope_of
+
+LIST: Final = "admin:sla_closure_changelist"
+PAGE: Final = "admin:sla_closure_change"
+NAMES_OFFERED: Final = 500
+EVENTS_SHOWN: Final = 200
+STATES: Final[dict[State, Promise]] = {
+    "new": gettext_lazy("new"),
+    "known": gettext_lazy("known already"),
+    "changed": gettext_lazy("changed: not imported"),
+    "again": gettext_lazy("in the file twice"),
+}
+REST: Final[tuple[State, ...]] = ("known", "changed", "again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """One open deadline that would move, with the incident whose it is."""
+
+    incident: Incident
+    old_due_at: datetime
+    new_due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One change of a closure: who, when, what it was and became."""
+
+    change: CalendarChange
+    before: str
+    after: str
+
+
+class Period(admin.SimpleListFilter):
+    """Coming or past, or taken back."""
+
+    title = gettext_lazy("time")
+    parameter_name = "time"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("coming", gettext_lazy("coming, or now")),
+            ("past", gettext_lazy("past")),
+            ("removed", gettext_lazy("removed")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Closure]) -> QuerySet[Closure]:
+        today = clock.now().date()
+        match self.value():
+            case "coming":
+                return queryset.filter(removed_at=None, last_day__gte=today)
+            case "past":
+                return queryset.filter(removed_at=None, last_day__lt=today)
+            case "removed":
+                return queryset.filter(removed_at__isnull=False)
+        return queryset
+
+
+class Whom(admin.SimpleListFilter):
+    """How far it reaches."""
+
+    title = gettext_lazy("whom it is for")
+    parameter_name = "whom"
+    REACHES: Final = {
+        "everyone": Q(country="", customer=None),
+        "country": ~Q(country="") & Q(subdivision=""),
+        "subdivision": ~Q(subdivision=""),
+        "customer": Q(customer__isnull=False),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("everyone", gettext_lazy("everyone")),
+            ("country", gettext_lazy("a country")),
+            ("subdivision", gettext_lazy("a subdivision")),
+            ("customer", gettext_lazy("one customer")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Closure]) -> QuerySet[Closure]:
+        return queryset.filter(self.REACHES.get(self.value() or "", Q()))
+
+
+@admin.register(Closure)
+class ClosureAdmin(PageAdmin):
+    """What is coming first; a page to add, to change and to take back; nothing is ever deleted (D23)."""
+
+    list_display = ("name", "first_day", "last_day", "kind", "whom", "state")
+    list_filter = (Period, Whom, "kind")
+    search_fields = ("name", "customer__name")
+    list_select_related = ("customer",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return scope_of(request.user).admin
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        past = Case(
+            When(removed_at__isnull=False, then=Value(2)),
+            When(last_day__lt=clock.now().date(), then=Value(1)),
+            default=Value(0),
+        )
+        return (past, "first_day", "pk")
+
+    @admin.display(description=gettext_lazy("whom it is for"))
+    def whom(self, closure: Closure) -> str:
+        return whom_words(closure)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, closure: Closure) -> str:
+        if closure.removed_at:
+            return _("removed")
+        return _("past") if closure.last_day < clock.now().date() else _("coming, or now")
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path("import/", self.admin_site.admin_view(self.import_page), name="sla_closure_import")
+        return [own, *super().get_urls()]
+
+    def changeform_view(  # type: ignore[override]  # a page instead of a form
+        self, request: DeskRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page of a closure, or the one to add one."""
+        if object_id is not None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        self._let_in(request)
+        return self._add(request)
+
+    def row(self, request: DeskRequest, pk: int) -> Closure | None:
+        return Closure.objects.select_related("customer", "created_by", "removed_by").filter(pk=pk).first()
+
+    def page(self, request: DeskRequest, row: Closure) -> HttpResponse:
+        """One closure: its days and name to change, to take it back, and what became of it so far."""
+        if request.method != "POST" or row.removed_at is not None:
+            return self._page(request, ChangeForm(closure=row), closure=row)
+        if request.POST.get("do") in ("preview_remove", "remove"):
+            return self._remove(request, row)
+        form = ChangeForm(request.POST, closure=row)
+        if not form.is_valid():
+            return self._page(request, form, closure=row, status=422)
+        rule = form.said()
+        really = request.POST.get("do") == "save" and form.was_previewed()
+        done = self._try(
+            form,
+            lambda: change_closure(
+                closure_id=row.pk,
+                first_day=rule.first_day,
+                last_day=rule.last_day,
+                name=rule.name,
+                by=signed_in(request),
+                at=request.at,
+            ),
+            really=really,
+        )
+        if done is None:
+            return self._page(request, form, closure=row, status=422)
+        if really:
+            self._said(request, done, _("changed"), _("%(closure)s is saved."))
+            return redirect(PAGE, row.pk)
+        form.remember()
+        preview = preview_change(add=rule, remove_id=row.pk)
+        return self._page(request, form, closure=row, preview=preview, same=rule == row.rule)
+
+    def _remove(self, request: DeskRequest, closure: Closure) -> HttpResponse:
+        really = request.POST["do"] == "remove"
+        shown = ChangeForm(closure=closure)
+        try:
+            with transaction.atomic():
+                done = remove_closure(closure_id=closure.pk, by=signed_in(request), at=request.at)
+                if not really:
+                    transaction.set_rollback(True)
+        except BadClosure as bad:
+            refused = " ".join(bad.errors.values())
+            return self._page(request, shown, closure=closure, refused=refused, status=422)
+        if really:
+            self._said(request, done, _("removed"), _("%(closure)s is taken back."))
+            return redirect(PAGE, closure.pk)
+        return self._page(request, shown, closure=closure, removal=preview_change(remove_id=closure.pk))
+
+    def _add(self, request: DeskRequest) -> HttpResponse:
+        if request.method != "POST":
+            return self._page(request, ClosureForm(initial={"key": uuid4().hex, "kind": ClosureKind.CLOSED}))
+        form = ClosureForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, form, status=422)
+        rule = form.said()
+        really = request.POST.get("do") == "save" and form.was_previewed()
+        key = form.cleaned_data["key"]
+        done = self._try(
+            form, lambda: add_closure(rule=rule, by=signed_in(request), at=request.at, key=key), really=really
+        )
+        if done is None:
+            return self._page(request, form, status=422)
+        if really:
+            self._said(request, done, _("added"), _("%(closure)s is saved."))
+            return redirect(PAGE, done.pk)
+        form.remember()
+        return self._page(request, form, preview=preview_change(add=rule))
+
+    def _try(self, form: SeenForm, act: Callable[[], Closure], *, really: bool) -> Closure | None:
+        """Does it, or says at the fields why not: then None. What is only previewed is done and taken back."""
+        try:
+            with transaction.atomic():
+                closure = act()
+                if not really:
+                    transaction.set_rollback(True)
+                return closure
+        except BadClosure as bad:
+            form.refuse(bad.errors)
+        except ClosureThere as there:
+            said = _("The same days are there already, for the same people under the same name: %(closure)s.")
+            form.add_error("first_day", said % {"closure": there.closure})
+        except KeyReused:
+            form.add_error(None, _("This form was saved before with other content. Nothing was changed: load it anew."))
+        except ClosureRemoved:
+            form.add_error(None, _("Somebody took it back meanwhile. Nothing was changed."))
+        return None
+
+    def _said(self, request: DeskRequest, closure: Closure, what: str, text: str) -> None:
+        self.log_change(request, closure, what)
+        told = _("Open deadlines that it touches are planned anew by themselves, in a moment.")
+        messages.info(request, f"{text % {'closure': closure}} {told}", extra_tags="calm")
+
+    def _page(
+        self,
+        request: DeskRequest,
+        form: SeenForm,
+        *,
+        closure: Closure | None = None,
+        preview: Preview | None = None,
+        removal: Preview | None = None,
+        same: bool = False,
+        refused: str = "",
+        status: int = 200,
+    ) -> HttpResponse:
+        context = {
+            "view": "closures",
+            "form": form,
+            "closure": closure,
+            "whom": whom_words(closure) if closure else "",
+            "calendar": calendar_of(closure) if closure else "",
+            "steps": steps_of(closure) if closure else [],
+            "preview": preview,
+            "removal": removal,
+            "moved": moved_of(request, preview or removal),
+            "same": same,
+            "refused": refused,
+            "customers": None if closure else customers_for(request.scope).order_by("name")[:NAMES_OFFERED],
+        }
+        return render(request, "admin/sla/closure/page.html", context, status=status)
+
+    def import_page(self, request: DeskRequest) -> HttpResponse:
+        """Closures from a calendar file: each event with what becomes of it, then all of the new ones or none."""
+        self._let_in(request)
+        if request.method != "POST":
+            form = ImportForm(initial={"key": uuid4().hex, "kind": ClosureKind.CLOSED})
+            return self._import_page(request, form)
+        form = ImportForm(request.POST, request.FILES)
+        if not form.is_valid():
+            return self._import_page(request, form, status=422)
+        really = request.POST.get("do") == "save" and form.was_previewed()
+        found = self._import(request, form, really=really)
+        if found is None:
+            return self._import_page(request, form, status=422)
+        if really:
+            messages.info(request, said_of(found), extra_tags="calm")
+            return redirect(LIST)
+        form.remember()
+        return self._import_page(request, form, found=found)
+
+    def _import(self, request: DeskRequest, form: ImportForm, *, really: bool) -> tuple[Found, ...] | None:
+        try:
+            with transaction.atomic():
+                found = import_closures(
+                    events=form.events,
+                    reach=form.reach,
+                    opens=form.opens,
+                    key=form.cleaned_data["key"],
+                    by=signed_in(request),
+                    at=request.at,
+                )
+                if not really:
+                    transaction.set_rollback(True)
+                return found
+        except BadClosure as bad:
+            form.refuse({name if name in form.fields else "file": text for name, text in bad.errors.items()})
+        except KeyReused:
+            form.add_error(None, _("This form was saved before with other content. Nothing was changed: load it anew."))
+        return None
+
+    def _import_page(
+        self, request: DeskRequest, form: ImportForm, *, found: tuple[Found, ...] | None = None, status: int = 200
+    ) -> HttpResponse:
+        states = Counter(one.state for one in found or ())
+        context = {
+            "view": "closures",
+            "form": form,
+            "found": found and found[:EVENTS_SHOWN],
+            "count": len(found or ()),
+            "new": states["new"],
+            "states": [(STATES[state], states[state]) for state in STATES if states[state]],
+            "state_words": STATES,
+            "customers": customers_for(request.scope).order_by("name")[:NAMES_OFFERED],
+        }
+        return render(request, "admin/sla/closure/import.html", context, status=status)
+
+    # Inside Django admin's own guard, which sends anybody but admins to its sign-in page.
+    import_page.door = "admin"  # type: ignore[attr-defined]
+
+    def _let_in(self, request: DeskRequest) -> None:
+        request.scope, request.at = scope_of(request.user), clock.now()
+        if not request.scope.admin:
+            raise PermissionDenied
+
+
+def whom_words(closure: Closure) -> str:
+    """Whom a closure is for, by name."""
+    if closure.customer:
+        return str(closure.customer)
+    return region_name(closure.country, closure.subdivision) if closure.country else _("everyone")
+
+
+def calendar_of(closure: Closure) -> str:
+    """The question of the year's picture in which the closure is seen; empty where it is everyone's."""
+    if closure.customer_id:
+        return f"?customer={closure.customer_id}&year={closure.first_day.year}"
+    if not closure.country:
+        return ""
+    place = region_code(closure.country, closure.subdivision)
+    return f"?place={place}&zone={default_zone(closure.country)}&year={closure.first_day.year}"
+
+
+def moved_of(request: DeskRequest, preview: Preview | None) -> list[Moved]:
+    """The rows of a preview with their incidents, in one query."""
+    if preview is None or not preview.rows:
+        return []
+    links = IncidentClock.objects.filter(
+        clock__in=[row.clock.pk for row in preview.rows], incident__in=incidents_for(request.scope)
+    ).select_related("incident__customer")
+    incidents = {link.clock_id: link.incident for link in links}
+    return [
+        Moved(incident=incidents[row.clock.pk], old_due_at=row.old_due_at, new_due_at=row.new_due_at)
+        for row in preview.rows
+        if row.clock.pk in incidents
+    ]
+
+
+def steps_of(closure: Closure) -> list[Step]:
+    """All changes of a closure, the first one first."""
+    imported = Q(what="imported", at=closure.created_at, **closure.reach._asdict())
+    changes = CalendarChange.objects.filter(Q(data__closure=closure.pk) | imported).select_related("by")
+    found = []
+    for change in changes.order_by("number"):
+        before, after = change.data.get("before"), change.data.get("after")
+        found.append(Step(change=change, before=_days(before), after="" if isinstance(after, list) else _days(after)))
+    return found
+
+
+def said_of(found: tuple[Found, ...]) -> str:
+    """How many events were imported, and what became of the others."""
+    states = Counter(one.state for one in found)
+    said = [ngettext("%(n)d imported", "%(n)d imported", states["new"]) % {"n": states["new"]}]
+    said += [f"{states[state]} {STATES[state]}" for state in REST if states[state]]
+    return ", ".join(said) + "."
+
+
+def _days(data: dict[str, Any] | None) -> str:
+    if not data:
+        return ""
+    first, last = (date.fromisoformat(data[name]) for name in ("first_day", "last_day"))
+    days = f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
+    return f"{data['name']}, {days}"

@@ -1,0 +1,352 @@
+"""Closures in Django admin: previewed, saved, changed, taken back, imported (D23)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from incidents.models import Incident
+from sla.closing import add_closure, remove_closure
+from sla.closures import Reach, Rule
+from sla.models import CalendarChange, CalendarState, Closure
+from tests.cast import Cast
+from tests.incidents_helpers import key, opened, signed_in
+from tests.portal.test_report import plain
+
+pytestmark = pytest.mark.rule("D23")
+ADD = "/admin/sla/closure/add/"
+LIST = "/admin/sla/closure/"
+IMPORT = "/admin/sla/closure/import/"
+
+
+@pytest.fixture
+def admin(cast: Cast) -> Client:
+    return signed_in(cast.admin)
+
+
+@pytest.fixture
+def incident(cast: Cast, clock_at: datetime) -> Incident:
+    return opened(cast.owner, at=clock_at)
+
+
+def told(answer: Any) -> str:
+    return plain(answer.content.decode())
+
+
+def hidden(answer: Any, *names: str) -> dict[str, str]:
+    """What the form of a page carries unseen."""
+    body = answer.content.decode()
+    found = {}
+    for name in names:
+        match = re.search(rf'<input type="hidden" name="{name}"(?: value="([^"]*)")?', body)
+        found[name] = (match[1] or "") if match else ""
+    return found
+
+
+def fields(day: date, **given: str) -> dict[str, str]:
+    return {
+        "kind": "closed",
+        "place": "",
+        "customer": "",
+        "first_day": day.isoformat(),
+        "last_day": "",
+        "name": "Staff outing",
+    } | given
+
+
+def previewed(browser: Client, path: str, **given: str) -> tuple[dict[str, str], Any]:
+    """The form as its preview carries it on, and that answer."""
+    sent = hidden(browser.get(path), "key") | given | {"do": "preview"}
+    answer = browser.post(path, sent)
+    return {**sent, **hidden(answer, "previewed"), "do": "save"}, answer
+
+
+def closed(cast: Cast, at: datetime, *, name: str = "Closed", day: date, **reach: Any) -> Closure:
+    return add_closure(rule=Rule(day, day, name, reach=Reach(**reach)), by=cast.admin, at=at, key=key())
+
+
+def day_of(incident: Incident) -> date:
+    link = incident.clocks.select_related("clock").get(current=True)
+    return link.clock.due_at.date()
+
+
+# Adding
+
+
+def test_the_preview_shows_what_would_move_and_saves_nothing(admin: Client, incident: Incident):
+    before = CalendarState.objects.get()
+    _form, answer = previewed(admin, ADD, **fields(day_of(incident)))
+    text = told(answer)
+    assert answer.status_code == 200
+    assert "1 open deadline would move" in text
+    assert plain(incident.shown_number) in text
+    assert "Acme Tools , New York" in text
+    assert "Save and move 1 deadline" in text
+    assert re.search(r"\w{3} \d+ \w{3}, \d+:\d\d → \w{3} \d+ \w{3}, \d+:\d\d", text)
+    assert not Closure.objects.exists()
+    after = CalendarState.objects.get()
+    assert (after.number, after.mark) == (before.number, before.mark)
+
+
+def test_saved_after_the_preview_once(admin: Client, cast: Cast, incident: Incident):
+    form, _answer = previewed(admin, ADD, **fields(day_of(incident)))
+    answer = admin.post(ADD, form, follow=True)
+    closure = Closure.objects.get()
+    assert answer.redirect_chain == [(reverse("admin:sla_closure_change", args=[closure.pk]), 302)]
+    assert (closure.first_day, closure.last_day, closure.created_by) == (day_of(incident),) * 2 + (cast.admin,)
+    assert "planned anew by themselves" in told(answer)
+    admin.post(ADD, form)
+    assert Closure.objects.count() == 1
+
+
+def test_what_was_not_previewed_is_not_saved(admin: Client, incident: Incident):
+    day = day_of(incident)
+    form, _answer = previewed(admin, ADD, **fields(day))
+    other = admin.post(ADD, form | {"name": "Something else"})
+    assert "would move" in told(other)
+    assert not Closure.objects.exists()
+    blind = admin.post(ADD, form | {"previewed": ""})
+    assert "would move" in told(blind)
+    assert not Closure.objects.exists()
+
+
+def test_nothing_would_move(admin: Client, incident: Incident):
+    _form, answer = previewed(admin, ADD, **fields(day_of(incident), place="DE-BY"))
+    assert "No open deadline would move" in told(answer)
+    assert "Save, no deadline moves" in told(answer)
+
+
+def test_for_one_customer_by_name_or_number(admin: Client, cast: Cast, incident: Incident):
+    form, answer = previewed(admin, ADD, **fields(day_of(incident), customer="acme tools"))
+    assert "1 open deadline would move" in told(answer)
+    admin.post(ADD, form)
+    assert Closure.objects.get().customer == cast.acme
+    cast.other.name = "Acme Tools"
+    cast.other.save()
+    _form, answer = previewed(admin, ADD, **fields(day_of(incident), customer="Acme Tools"))
+    assert f"Acme Tools ({cast.other.pk})" in told(answer)
+    form, _answer = previewed(admin, ADD, **fields(day_of(incident), customer=f"Acme Tools ({cast.other.pk})"))
+    admin.post(ADD, form)
+    assert Closure.objects.filter(customer=cast.other).exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "said"),
+    [
+        ({"first_day": "2027-05-05", "last_day": "2027-05-04"}, "last_day", "before the first day"),
+        ({"first_day": "2027-05-05", "last_day": "2028-05-05"}, "last_day", "At most 366 days"),
+        ({"first_day": "1969-12-31"}, "first_day", "1970 to 2100"),
+        ({"first_day": "2101-01-01"}, "first_day", "1970 to 2100"),
+        ({"first_day": "soon"}, "first_day", "year, month and day"),
+        ({"first_day": ""}, "first_day", "Give the first day"),
+        ({"name": " "}, "name", "Give a name"),
+        ({"name": "x" * 121}, "name", "at most 120"),
+        ({"place": "XX"}, "place", "no country code"),
+        ({"place": "DE-XX"}, "place", "no subdivision of Germany"),
+        ({"customer": "Nobody Ltd"}, "customer", "No customer is called"),
+        ({"customer": "Nobody (99999)"}, "customer", "No customer is called"),
+        ({"customer": "Acme Tools", "place": "DE"}, "customer", "Choose one"),
+        ({"kind": "half"}, "kind", "closed, or opened"),
+    ],
+)
+def test_errors_stand_at_their_field(admin: Client, given: dict[str, str], field: str, said: str):
+    _form, answer = previewed(admin, ADD, **(fields(date(2027, 5, 5)) | given))
+    assert answer.status_code == 422
+    (error,) = re.findall(rf'id="id_{field}_error">([^<]*)', answer.content.decode())
+    assert said in error
+    assert not Closure.objects.exists()
+
+
+def test_all_days_closed_is_refused_in_the_preview(admin: Client, cast: Cast, clock_at: datetime):
+    add_closure(rule=Rule(date(2027, 1, 1), date(2027, 12, 31), "First year"), by=cast.admin, at=clock_at, key=key())
+    year = fields(date(2028, 1, 1), last_day="2028-12-31", name="Second year")
+    _form, answer = previewed(admin, ADD, **year)
+    assert answer.status_code == 422
+    assert "no deadline can be promised" in told(answer)
+    assert Closure.objects.count() == 1
+
+
+def test_the_same_days_twice(admin: Client, cast: Cast, clock_at: datetime):
+    closed(cast, clock_at, name="Staff outing", day=date(2027, 5, 5))
+    _form, answer = previewed(admin, ADD, **fields(date(2027, 5, 5)))
+    assert answer.status_code == 422
+    assert "there already" in told(answer)
+
+
+# Changing and taking back
+
+
+def test_changed_after_a_preview(admin: Client, cast: Cast, clock_at: datetime, incident: Incident):
+    closure = closed(cast, clock_at, day=date(2028, 5, 5))
+    page = reverse("admin:sla_closure_change", args=[closure.pk])
+    day = day_of(incident).isoformat()
+    form, answer = previewed(admin, page, first_day=day, last_day=day, name="Moved")
+    assert "1 open deadline would move" in told(answer)
+    assert Closure.objects.get().name == "Closed"
+    text = told(admin.post(page, form, follow=True))
+    assert Closure.objects.get().name == "Moved"
+    assert f"changed, Ada Admin: Closed, 2028-05-05 → Moved, {day}" in text
+    assert "added, Ada Admin: Closed, 2028-05-05" in text
+
+
+def test_what_is_so_already_says_so(admin: Client, cast: Cast, clock_at: datetime):
+    closure = closed(cast, clock_at, day=date(2028, 5, 5))
+    page = reverse("admin:sla_closure_change", args=[closure.pk])
+    _form, answer = previewed(admin, page, first_day="2028-05-05", last_day="", name="Closed")
+    assert "nothing would change" in told(answer)
+
+
+def test_taken_back_after_a_preview_and_never_deleted(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    closure = closed(cast, clock_at, day=date(2028, 5, 5))
+    page = reverse("admin:sla_closure_change", args=[closure.pk])
+    answer = admin.post(page, {"do": "preview_remove"})
+    assert "Take it back, no deadline moves" in told(answer)
+    assert Closure.objects.get().removed_at is None
+    text = told(admin.post(page, {"do": "remove"}, follow=True))
+    closure.refresh_from_db()
+    assert closure.removed_by == cast.admin
+    assert "removed, Ada Admin: Closed, 2028-05-05" in text
+    assert "Take it back" not in text
+    assert admin.post(reverse("admin:sla_closure_delete", args=[closure.pk]), {"post": "yes"}).status_code == 403
+    admin.post(page, {"do": "save", "first_day": "2028-05-06", "name": "Back"})
+    assert Closure.objects.get().name == "Closed"
+
+
+# The list
+
+
+def test_the_list_has_what_is_coming_first(admin: Client, cast: Cast, clock_at: datetime):
+    closed(cast, clock_at, name="Long ago", day=date(2020, 5, 5))
+    closed(cast, clock_at, name="Later", day=date(2099, 5, 5), country="DE")
+    closed(cast, clock_at, name="Sooner", day=date(2098, 5, 5), country="DE", subdivision="BY")
+    gone = closed(cast, clock_at, name="Gone", day=date(2097, 5, 5), customer_id=cast.acme.pk)
+    remove_closure(closure_id=gone.pk, by=cast.admin, at=clock_at)
+
+    def names(**asked: str) -> list[str]:
+        body = admin.get(LIST, asked).content.decode()
+        return re.findall(r'field-name"><a[^>]*>([^<]*)', body)
+
+    assert names() == ["Sooner", "Later", "Long ago", "Gone"]
+    assert names(time="coming") == ["Sooner", "Later"]
+    assert names(time="past") == ["Long ago"]
+    assert names(time="removed") == ["Gone"]
+    assert names(whom="everyone") == ["Long ago"]
+    assert names(whom="country") == ["Later"]
+    assert names(whom="subdivision") == ["Sooner"]
+    assert names(whom="customer") == ["Gone"]
+    text = told(admin.get(LIST))
+    assert "Bayern, Germany" in text
+    assert "Import a calendar file" in text
+
+
+def test_the_preview_asks_the_same_number_of_queries_for_one_row_and_for_many(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    def asked() -> int:
+        form = hidden(admin.get(ADD), "key") | fields(day_of(incident)) | {"do": "preview"}
+        with CaptureQueriesContext(connection) as queries:
+            assert "would move" in told(admin.post(ADD, form))
+        return len(queries)
+
+    asked()  # the calendars are loaded once a process
+    one = asked()
+    for _ in range(4):
+        opened(cast.owner, at=clock_at)
+    assert asked() == one
+
+
+# Importing
+
+
+def a_file(*events: tuple[str, str, str], text: str = "") -> SimpleUploadedFile:
+    body = "".join(
+        f"BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART;VALUE=DATE:{day}\r\nSUMMARY:{name}\r\nEND:VEVENT\r\n"
+        for uid, day, name in events
+    )
+    whole = text or f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{body}END:VCALENDAR\r\n"
+    return SimpleUploadedFile("days.ics", whole.encode(), "text/calendar")
+
+
+def look(browser: Client, file: Any, **given: str) -> tuple[dict[str, str], Any]:
+    sent = hidden(browser.get(IMPORT), "key") | {"kind": "closed", "place": "DE"} | given
+    answer = browser.post(IMPORT, sent | {"do": "preview", "file": file})
+    carried = hidden(answer, "previewed", "source")
+    # As a browser sends it.
+    carried["source"] = carried["source"].replace("\r\n", "\n").replace("\n", "\r\n")
+    return sent | carried | {"do": "save"}, answer
+
+
+def test_a_file_is_looked_at_and_imported_as_a_whole(admin: Client, cast: Cast, clock_at: datetime):
+    add_closure(
+        rule=Rule(date(2027, 5, 6), date(2027, 5, 6), "There", reach=Reach("DE")),
+        by=cast.admin,
+        at=clock_at,
+        key=key(),
+        uid="old",
+    )
+    file = a_file(
+        ("a", "20270505", "One"), ("b", "20270506", "There"), ("old", "20270601", "Moved"), ("a", "20270505", "One")
+    )
+    form, answer = look(admin, file)
+    text = told(answer)
+    assert "4 events" in text
+    assert "1 new, 1 known already, 1 changed: not imported, 1 in the file twice" in text
+    assert "Import 1 event" in text
+    assert Closure.objects.count() == 1
+    done = admin.post(IMPORT, form, follow=True)
+    assert "1 imported, 1 known already, 1 changed: not imported, 1 in the file twice." in told(done)
+    closure = Closure.objects.get(name="One")
+    assert (closure.country, closure.uid) == ("DE", "a")
+    assert CalendarChange.objects.filter(what="imported").count() == 1
+    page = told(admin.get(reverse("admin:sla_closure_change", args=[closure.pk])))
+    assert "imported, Ada Admin" in page
+    admin.post(IMPORT, form)
+    assert Closure.objects.count() == 2
+
+
+def test_an_import_for_other_people_than_previewed_is_previewed_again(admin: Client):
+    form, _answer = look(admin, a_file(("a", "20270505", "One")))
+    answer = admin.post(IMPORT, form | {"place": "FR"})
+    assert "Import 1 event" in told(answer)
+    assert not Closure.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (a_file(("a", "20271305", "One")), "Line 5: “20271305” is no date"),
+        (a_file(text="Dear all"), "Line 1"),
+        (a_file(), "There is no event in this file"),
+        (SimpleUploadedFile("x.ics", b"BEGIN:VCALENDAR\r\n\xff\xfe"), "Line 2: This is not UTF-8"),
+        (SimpleUploadedFile("x.ics", b"x" * (256 * 1024 + 1)), "larger than 256 KB"),
+        (SimpleUploadedFile("x.ics", b""), "There is no event"),
+        ("", "Choose a file"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_its_line(admin: Client, file: Any, said: str):
+    _form, answer = look(admin, file)
+    assert answer.status_code == 422
+    (error,) = re.findall(r'id="id_file_error">([^<]*)', answer.content.decode())
+    assert said in error
+    assert not Closure.objects.exists()
+
+
+def test_an_import_that_closes_all_days_is_refused(admin: Client):
+    body = "".join(
+        f"BEGIN:VEVENT\r\nUID:{year}\r\nDTSTART;VALUE=DATE:{year}0101\r\nDTEND;VALUE=DATE:{year + 1}0101\r\n"
+        f"SUMMARY:{year}\r\nEND:VEVENT\r\n"
+        for year in (2027, 2028)
+    )
+    _form, answer = look(admin, a_file(text=f"BEGIN:VCALENDAR\r\n{body}END:VCALENDAR\r\n"))
+    assert answer.status_code == 422
+    assert "no deadline can be promised" in told(answer)
