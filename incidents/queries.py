@@ -11,7 +11,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from incidents.access import cases_for, incidents_for, messages_for, timeline_for
 from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
-from incidents.queue import Hand, hand_of
+from incidents.queue import Hand, There, hand_of, there
 from incidents.statuses import UNFINISHED, Status
 from points.giving_back import (
     CreditPart,
@@ -82,6 +82,7 @@ class Story:
     told: tuple[Told, ...]
     link: IncidentClock
     hand: Hand | None
+    there: There
     explained: tuple[Row, ...]
     spent: tuple[Part, ...]
     spent_points: int
@@ -108,11 +109,13 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
     told += [Told(at=step.at, step=step) for step in steps]
     link = incident.clocks.select_related("clock").get(current=True)
     charge = incident.charges.select_related("charge").get(current=True).charge
+    calendars = current_calendars()
     return Story(
         incident=incident,
         told=tuple(sorted(told, key=lambda thing: (thing.at, thing.step is not None))),
         link=link,
-        hand=hand_of(link, at=at, calendars=current_calendars()),
+        hand=hand_of(link, at=at, calendars=calendars),
+        there=there(incident, at=at, calendars=calendars),
         explained=explain_clock(link.clock),
         spent=tuple(charge_parts(charge_id=charge.pk)),
         spent_points=charge.points,

@@ -53,12 +53,13 @@ class Hand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class There:
-    """The customer's clock: open now, or the instant at which it opens."""
+    """The customer's clock: open now, or the instant at which it opens; ``skipped`` names what is closed till then."""
 
     zone: str
     place: str
     opens_at: datetime | None
     opens_today: bool
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +156,11 @@ def there(incident: Incident, *, at: datetime, calendars: Calendars) -> There:
     calendar = calendars.of(customer.place, customer.pk)
     today = calendar.local_date(at)
     opens = None
+    skipped: list[str] = []
     for day in calendar.walk(today):
         hours = day.hours
+        if day.closed is not None and day.closed.kind != "weekend":
+            skipped.append(day.closed.name)
         if hours is None or hours.end <= at:
             continue
         opens = None if hours.start <= at else hours.start
@@ -166,6 +170,7 @@ def there(incident: Incident, *, at: datetime, calendars: Calendars) -> There:
         place=customer.place_name,
         opens_at=opens,
         opens_today=opens is not None and calendar.local_date(opens) == today,
+        skipped=tuple(dict.fromkeys(skipped)),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import numbers, queue, stories
 from incidents.cases import CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
-from incidents.queue import Counts, Decisions, Group, Row
+from incidents.queue import Counts, Decisions, Group, Row, There
 from points.models import Lot
 from supportdesk import words
 from supportdesk.people.models import User
@@ -19,13 +20,13 @@ from supportdesk.people.scope import scope_of
 register = template.Library()
 
 NAMES = {
-    "late": (_("Late"), _("answer these first")),
-    "today": (_("Due today"), _("by deadline; business minutes left in the customer’s own zone")),
-    "later": (_("Due later"), _("the deadline lies behind a closing time or a weekend")),
-    "us": (_("Waiting for us"), _("answered before, the customer wrote again")),
-    "decide": (_("To decide"), _("re-openings asked for")),
-    "work": (_("Being worked on"), _("answered; the next word is ours")),
-    "customer": (_("Waiting for the customer"), _("nothing to do until they write")),
+    "late": (gettext_lazy("Late"), gettext_lazy("answer these first")),
+    "today": (gettext_lazy("Due today"), gettext_lazy("by deadline; business minutes left in the customer’s own zone")),
+    "later": (gettext_lazy("Due later"), gettext_lazy("the deadline lies behind a closing time or a weekend")),
+    "us": (gettext_lazy("Waiting for us"), gettext_lazy("answered before, the customer wrote again")),
+    "decide": (gettext_lazy("To decide"), gettext_lazy("re-openings asked for")),
+    "work": (gettext_lazy("Being worked on"), gettext_lazy("answered; the next word is ours")),
+    "customer": (gettext_lazy("Waiting for the customer"), gettext_lazy("nothing to do until they write")),
 }
 
 
@@ -47,13 +48,44 @@ def tone(step: TimelineEntry) -> str:
 
 @register.simple_tag
 def due_words(row: Row, reader: User) -> str:
-    """When an answer is due, for the customer first, then for the reader (D21)."""
+    """What is left and when an answer is due, for the customer first, then for the reader (D21, D24)."""
     customer = row.incident.customer
-    return _("due %(there)s in %(place)s, %(here)s for you") % {
+    due = {
         "there": words.day_and_time(row.due_at, customer.zone),
         "place": customer.place_name,
         "here": words.day_and_time(row.due_at, reader.zone),
     }
+    if row.hand is not None and row.hand.tone == "breached":
+        return _("late since %(there)s in %(place)s, %(here)s for you") % due
+    minutes = int(row.hand.left.total_seconds() // 60) if row.hand else 0
+    said = ngettext(
+        "%(n)d business minute left, due %(there)s in %(place)s, %(here)s for you",
+        "%(n)d business minutes left, due %(there)s in %(place)s, %(here)s for you",
+        minutes,
+    )
+    return said % (due | {"n": minutes})
+
+
+@register.simple_tag(takes_context=True)
+def there_words(context: template.Context, there: There, reader: User) -> str:
+    """When a customer's hours begin, in their time first, then in the reader's, and what is closed till then (D24)."""
+    if there.opens_at is None:
+        return _("open now in %(place)s") % {"place": there.place}
+    said = _("opens in %(length)s: %(there)s in %(place)s, %(here)s for you") % {
+        "length": opens_in(context, there),
+        "there": words.day_and_time(there.opens_at, there.zone),
+        "place": there.place,
+        "here": words.day_and_time(there.opens_at, reader.zone),
+    }
+    if not there.skipped:
+        return said
+    return _("%(said)s; closed: %(names)s") % {"said": said, "names": ", ".join(there.skipped)}
+
+
+@register.simple_tag(takes_context=True)
+def opens_in(context: template.Context, there: There) -> str:
+    """How long until a customer's hours begin: "2 h"; nothing where they have."""
+    return words.ago(context["request"].at, at=there.opens_at) if there.opens_at else ""
 
 
 @register.filter
@@ -72,10 +104,10 @@ def case_words(case: CreditCase) -> str:
     if case.outcome:
         return case.get_outcome_display()
     if case.choice and case.chosen_by_id is None:
-        return str(_("no answer, so points"))
+        return _("no answer, so points")
     if case.choice:
-        return str(_("customer prefers the card") if case.choice == Choice.CARD else _("customer prefers points"))
-    return str(_("customer asked") if case.state == CaseState.ASKED else _("customer not asked yet"))
+        return _("customer prefers the card") if case.choice == Choice.CARD else _("customer prefers points")
+    return _("customer asked") if case.state == CaseState.ASKED else _("customer not asked yet")
 
 
 @register.filter

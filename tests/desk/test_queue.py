@@ -124,7 +124,10 @@ def test_the_page_shows_business_time(cast: Cast, day: dict[str, Incident]):
     assert shown["us"].startswith("wrote 3:00 ago")
     assert shown["decide"].startswith("asked 2:00 ago")
     assert "15:00 New York" in shown["soon"]
-    assert "opens Wed 9:00 Berlin" in shown["berlin"]
+    assert "opens in 12 h, Wed 9:00 Berlin" in shown["berlin"]
+    assert "30 business minutes left, due Tue" in page
+    assert "late since Tue" in page
+    assert re.search(r"opens in 12 h: Wed 2 Dec, 9:00 in Berlin, Wed 2 Dec, 13:30 for you", page)
     assert "Carl Colleague" in shown["late"]
     assert "You" in shown["us"]
     tones = re.findall(r'class="clock" data-tone="(\w+)"', page)
