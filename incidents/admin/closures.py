@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Final
 from uuid import uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models import Case, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -23,9 +21,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents.access import incidents_for
 from incidents.admin.closure_forms import ChangeForm, ClosureForm, ImportForm, SeenForm
-from incidents.models import Incident, IncidentClock
+from incidents.admin.closure_lists import Period, Whom, calendar_of, moved_of, steps_of, whom_words
 from sla.closing import (
     BadClosure,
     ClosureRemoved,
@@ -36,12 +33,11 @@ from sla.closing import (
     remove_closure,
 )
 from sla.importing import Found, State, import_closures
-from sla.models import CalendarChange, Closure, ClosureKind
+from sla.models import Closure, ClosureKind
 from sla.replanning import Preview, preview_change
 from supportdesk import clock
 from supportdesk.people.access import customers_for
 from supportdesk.people.admin_pages import PageAdmin
-from supportdesk.people.choosing import default_zone, region_code, region_name
 from supportdesk.people.doors import DeskRequest, signed_in
 from supportdesk.people.scope import scope_of
 
@@ -56,73 +52,6 @@ STATES: Final[dict[State, Promise]] = {
     "again": gettext_lazy("in the file twice"),
 }
 REST: Final[tuple[State, ...]] = ("known", "changed", "again")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """One open deadline that would move, with the incident whose it is."""
-
-    incident: Incident
-    old_due_at: datetime
-    new_due_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One change of a closure: who, when, what it was and became."""
-
-    change: CalendarChange
-    before: str
-    after: str
-
-
-class Period(admin.SimpleListFilter):
-    """Coming or past, or taken back."""
-
-    title = gettext_lazy("time")
-    parameter_name = "time"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("coming", gettext_lazy("coming, or now")),
-            ("past", gettext_lazy("past")),
-            ("removed", gettext_lazy("removed")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Closure]) -> QuerySet[Closure]:
-        today = clock.now().date()
-        match self.value():
-            case "coming":
-                return queryset.filter(removed_at=None, last_day__gte=today)
-            case "past":
-                return queryset.filter(removed_at=None, last_day__lt=today)
-            case "removed":
-                return queryset.filter(removed_at__isnull=False)
-        return queryset
-
-
-class Whom(admin.SimpleListFilter):
-    """How far it reaches."""
-
-    title = gettext_lazy("whom it is for")
-    parameter_name = "whom"
-    REACHES: Final = {
-        "everyone": Q(country="", customer=None),
-        "country": ~Q(country="") & Q(subdivision=""),
-        "subdivision": ~Q(subdivision=""),
-        "customer": Q(customer__isnull=False),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("everyone", gettext_lazy("everyone")),
-            ("country", gettext_lazy("a country")),
-            ("subdivision", gettext_lazy("a subdivision")),
-            ("customer", gettext_lazy("one customer")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Closure]) -> QuerySet[Closure]:
-        return queryset.filter(self.REACHES.get(self.value() or "", Q()))
 
 
 @admin.register(Closure)
@@ -355,60 +284,9 @@ class ClosureAdmin(PageAdmin):
             raise PermissionDenied
 
 
-def whom_words(closure: Closure) -> str:
-    """Whom a closure is for, by name."""
-    if closure.customer:
-        return str(closure.customer)
-    return region_name(closure.country, closure.subdivision) if closure.country else _("everyone")
-
-
-def calendar_of(closure: Closure) -> str:
-    """The question of the year's picture in which the closure is seen; empty where it is everyone's."""
-    if closure.customer_id:
-        return f"?customer={closure.customer_id}&year={closure.first_day.year}"
-    if not closure.country:
-        return ""
-    place = region_code(closure.country, closure.subdivision)
-    return f"?place={place}&zone={default_zone(closure.country)}&year={closure.first_day.year}"
-
-
-def moved_of(request: DeskRequest, preview: Preview | None) -> list[Moved]:
-    """The rows of a preview with their incidents, in one query."""
-    if preview is None or not preview.rows:
-        return []
-    links = IncidentClock.objects.filter(
-        clock__in=[row.clock.pk for row in preview.rows], incident__in=incidents_for(request.scope)
-    ).select_related("incident__customer")
-    incidents = {link.clock_id: link.incident for link in links}
-    return [
-        Moved(incident=incidents[row.clock.pk], old_due_at=row.old_due_at, new_due_at=row.new_due_at)
-        for row in preview.rows
-        if row.clock.pk in incidents
-    ]
-
-
-def steps_of(closure: Closure) -> list[Step]:
-    """All changes of a closure, the first one first."""
-    imported = Q(what="imported", at=closure.created_at, **closure.reach._asdict())
-    changes = CalendarChange.objects.filter(Q(data__closure=closure.pk) | imported).select_related("by")
-    found = []
-    for change in changes.order_by("number"):
-        before, after = change.data.get("before"), change.data.get("after")
-        found.append(Step(change=change, before=_days(before), after="" if isinstance(after, list) else _days(after)))
-    return found
-
-
 def said_of(found: tuple[Found, ...]) -> str:
     """How many events were imported, and what became of the others."""
     states = Counter(one.state for one in found)
     said = [ngettext("%(n)d imported", "%(n)d imported", states["new"]) % {"n": states["new"]}]
     said += [f"{states[state]} {STATES[state]}" for state in REST if states[state]]
     return ", ".join(said) + "."
-
-
-def _days(data: dict[str, Any] | None) -> str:
-    if not data:
-        return ""
-    first, last = (date.fromisoformat(data[name]) for name in ("first_day", "last_day"))
-    days = f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
-    return f"{data['name']}, {days}"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.utils import formats
 from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.functional import Promise
 from django.utils.translation import get_language
@@ -39,7 +40,11 @@ KINDS: Final[dict[DayKind, Promise]] = {
 class YearForm(forms.Form):
     """Which place, zone and year; without a zone that of the most people there."""
 
-    place = RegionField(label=_("Country or subdivision"), empty=_("Choose a place"))
+    place = RegionField(
+        label=_("Country or subdivision"),
+        empty=_("Choose a place"),
+        error_messages={"required": _("Choose a country, or a subdivision of one.")},
+    )
     zone = ZoneField(label=_("Time zone"), empty=_("The country’s own"), required=False)
     year = forms.IntegerField(
         label=_("Year"),
@@ -110,7 +115,7 @@ def calendar(request: DeskRequest) -> HttpResponse:
         "customer": customer,
     }
     if not form.is_valid():
-        return render(request, "desk/calendar.html", context, status=422)
+        return render(request, "desk/calendar.html", context, status=422 if form.is_bound else 200)
     place = customer.place if customer else _place(form)
     today = request.at.astimezone(ZoneInfo(place.zone)).date()
     number = form.cleaned_data["year"] or today.year
@@ -119,7 +124,7 @@ def calendar(request: DeskRequest) -> HttpResponse:
         "year": year,
         "title": region_name(place.country, place.subdivision),
         "hint": "" if customer else " ".join(str(one.messages[0]) for one in place_warnings(place).get("zone", [])),
-        "hours": words.hours(timedelta(minutes=year.minutes)),
+        "hours": _hours(year.minutes),
         "months": months_of(year, today=today),
         "weekdays": [(str(WEEKDAYS[n])[:2], WEEKDAYS[n]) for n in range(7)],
         "named": named_days(year),
@@ -165,6 +170,12 @@ def named_days(year: Year) -> list[Named]:
     return found
 
 
+def _hours(minutes: int) -> str:
+    """Hours as a number, with minutes only where there are some: "2,024", "2,023:30"."""
+    whole = str(formats.number_format(minutes // 60, use_l10n=True, force_grouping=True))
+    return f"{whole}:{minutes % 60:02d}" if minutes % 60 else whole
+
+
 def _said(day: YearDay) -> str:
     if day.kind == "open":
         return ""
@@ -186,8 +197,11 @@ def _customer(request: DeskRequest) -> Customer | None:
     return found
 
 
-def _asked(request: DeskRequest, customer: Customer | None) -> QueryDict | dict[str, str]:
-    """What the form says: the customer's place, the one asked for, or the reader's own country where nothing is."""
+def _asked(request: DeskRequest, customer: Customer | None) -> QueryDict | dict[str, str] | None:
+    """What the form says: the customer's place, the one asked for, or the reader's own country where nothing is.
+
+    None where the reader's zone is no country's.
+    """
     year = request.GET.get("year", "")
     if customer:
         place = customer.place
@@ -196,6 +210,8 @@ def _asked(request: DeskRequest, customer: Customer | None) -> QueryDict | dict[
     else:
         zone = signed_in(request).zone
         place = Place(home_of(zone), "", zone)
+        if not place.country:
+            return None
     return {"place": region_code(place.country, place.subdivision), "zone": place.zone, "year": year}
 
 

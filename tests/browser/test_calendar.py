@@ -88,7 +88,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(drivers: Drivers, name: 
         for size in SIZES:
             page.set_viewport_size(size)
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two words
+                page.emulate_media(color_scheme=scheme)
                 found[f"{scheme} {size['width']}"] = axe_says(page)
             assert overflow(page) == 0, f"scrolls sideways at {size['width']} px"
     assert {look: lines for look, lines in found.items() if lines} == {}

@@ -54,7 +54,7 @@ def test_a_year_day_by_day(desk: Client, cast: Cast, clock_at: datetime):
     assert (found["2027-01-06"], found["2027-03-09"], found["2027-08-15"]) == ("holiday", "closure", "open_day")
     assert "Bayern, Germany 2027" in text
     assert f"{year.open_days} business days" in text
-    assert f"{year.minutes // 60}:00 business hours" in text
+    assert f"{year.minutes // 60:,} business hours" in text
     assert "9 Moving house, closure" in text, "each special day is named for ears"
     assert re.search(r"Mon 8 Mar –\s*Wed 10 Mar\s*Moving house\s*closure", text)
     assert re.search(r"Sun 28 Mar\s*forward by 1:00", text)
@@ -105,6 +105,15 @@ def test_without_a_question_the_readers_own_country(desk: Client, clock_at: date
     assert f"India {clock_at.year}" in told(desk.get(PAGE))
 
 
+def test_a_reader_in_no_country_chooses_first(desk: Client, cast: Cast):
+    cast.technician.zone = "UTC"
+    cast.technician.save()
+    answer = desk.get(PAGE)
+    assert answer.status_code == 200
+    assert "business days" not in told(answer)
+    assert 'class="error"' not in answer.content.decode()
+
+
 def test_without_a_zone_the_countrys_own(desk: Client):
     assert "in Europe/Berlin" in told(desk.get(PAGE, {"place": "DE", "year": "2027"}))
 
@@ -124,7 +133,7 @@ def test_a_day_that_its_zone_skipped_has_no_cell(desk: Client):
 @pytest.mark.parametrize(
     ("given", "field", "said"),
     [
-        ({"place": ""}, "place", "required"),
+        ({"place": ""}, "place", "Choose a country"),
         ({"place": "XX"}, "place", "no country code"),
         ({"place": "DE-XX"}, "place", "no subdivision of Germany"),
         ({"zone": "Mars/Base"}, "zone", "is no time zone"),

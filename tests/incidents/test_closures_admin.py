@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,9 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from incidents.models import Incident
+from sla import replanning
 from sla.closing import add_closure, remove_closure
 from sla.closures import Reach, Rule
 from sla.models import CalendarChange, CalendarState, Closure
+from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents_helpers import key, opened, signed_in
 from tests.portal.test_report import plain
@@ -122,6 +125,33 @@ def test_nothing_would_move(admin: Client, incident: Incident):
     _form, answer = previewed(admin, ADD, **fields(day_of(incident), place="DE-BY"))
     assert "No open deadline would move" in told(answer)
     assert "Save, no deadline moves" in told(answer)
+
+
+def test_a_preview_that_did_not_look_at_all_says_so(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident, monkeypatch: pytest.MonkeyPatch
+):
+    opened(cast.owner, at=clock_at)
+    monkeypatch.setattr(replanning, "POLICY", replace(POLICY, preview_clocks_max=1))
+    _form, answer = previewed(admin, ADD, **fields(day_of(incident)))
+    assert "2 running clocks have a day of it" in told(answer)
+    assert "Only the first 1 by deadline were looked at: more may move" in told(answer)
+
+
+def test_fifty_rows_are_shown_and_all_are_counted(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident, monkeypatch: pytest.MonkeyPatch
+):
+    opened(cast.owner, at=clock_at)
+    monkeypatch.setattr(replanning, "SAMPLE", 1)
+    _form, answer = previewed(admin, ADD, **fields(day_of(incident)))
+    assert "2 open deadlines would move" in told(answer)
+    assert "The first 1 are shown" in told(answer)
+
+
+def test_each_change_is_listed_for_admins(admin: Client, cast: Cast, clock_at: datetime):
+    closed(cast, clock_at, day=date(2028, 5, 5), country="DE", subdivision="BY")
+    text = told(admin.get("/admin/sla/calendarchange/"))
+    assert "added" in text
+    assert "Bayern, Germany" in text
 
 
 def test_for_one_customer_by_name_or_number(admin: Client, cast: Cast, incident: Incident):

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.test import Client
 
 from points.models import Hold, Lot, Pack, ProviderEvent, Refund, RefusedCall
-from sla.models import Closure
+from sla.models import CalendarChange, Closure
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
 
@@ -113,6 +113,7 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "incidents_draft": LOOK_ONLY,
     "incidents_heldmail": LOOK_ONLY,
     "sla_closure": LOOK_ONLY | {"add": (200, 422), "change": (200, 422), "import": (200, 422)},
+    "sla_calendarchange": LOOK_ONLY,
     "mail_outgoingmail": LOOK_ONLY,
     "mail_rawmail": LOOK_ONLY,
 }
@@ -182,6 +183,7 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "incidents_creditcase": world.case,
         "incidents_draft": world.draft,
         "incidents_heldmail": world.held,
+        "sla_calendarchange": CalendarChange.objects.get(),
         "sla_closure": Closure.objects.get(),
         "mail_outgoingmail": world.incident.mails.get(mail__kind="incident_opened").mail,
         "mail_rawmail": world.held.raw_mail,
