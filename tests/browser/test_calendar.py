@@ -60,6 +60,27 @@ def events(page: Page) -> None:
     page.get_by_role("button", name="Import 2 events").wait_for()
 
 
+def saved(page: Page, *, name: str, first: str, last: str) -> None:
+    page.goto("/admin/sla/closure/add/")
+    fill(page, name=name, first=first, last=last)
+    page.get_by_label("For the place").select_option("FO")
+    page.get_by_role("button", name="See what would move").click()
+    page.get_by_role("button", name=re.compile("^Save")).click()
+    page.get_by_role("heading", name=name).wait_for()
+
+
+def kept(page: Page) -> None:
+    saved(page, name="Harbour feast", first="2031-06-02", last="2031-06-04")
+    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("link", name="Keep it").wait_for()
+
+
+def seen(page: Page) -> None:
+    saved(page, name="Boats are in", first="2031-09-01", last="2031-09-03")
+    page.get_by_role("link", name="Calendar").last.click()
+    page.get_by_role("heading", name="Faroe Islands").wait_for()
+
+
 def at(path: str) -> Callable[[Page], None]:
     def go(page: Page) -> None:
         page.goto(path)
@@ -75,6 +96,8 @@ PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "add-errors": (ADMIN, empty),
     "preview": (ADMIN, preview),
     "import": (ADMIN, events),
+    "closure": (ADMIN, kept),
+    "calendar with a closure": (ADMIN, seen),
 }
 
 
