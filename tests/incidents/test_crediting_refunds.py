@@ -73,7 +73,7 @@ def test_what_the_customer_chose_is_what_an_admin_does(cast: Cast, case: CreditC
     assert (back.means, back.actor, back.reason) == ("card", cast.admin, "Product failure QM-4518")
     assert balance(customer_id=cast.acme.pk, at=at + DAY) == 24
     assert steps(case.incident)[-2:] == ["bug_chosen", "bug_refunded"]
-    assert "is refunded to your card" in flat(mail("bug_determined").text)
+    assert "goes back to your card" in flat(mail("bug_determined").text)
     before = everything()
     assert decide(case, cast, "refunded", at=at + 2 * DAY, key="k") == decided
     with pytest.raises(AlreadyDetermined):
