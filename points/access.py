@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from points.models import Hold, Payment, Refund
 from supportdesk.people.models import Customer
@@ -27,8 +30,9 @@ def holds_to_decide(scope: Scope) -> QuerySet[Hold]:
 
 
 def refunds_stuck(scope: Scope) -> QuerySet[Refund]:
-    """Refunds that were tried and did not reach the provider; for admins only (D5, D22)."""
-    stuck = Refund.objects.filter(state=Refund.State.PENDING, tries__gt=0)
+    """Refunds under way that met an error, or that nobody tried in time; for admins only (D5, D22)."""
+    overdue = Q(next_try_at__lt=Now() - timedelta(hours=1))
+    stuck = Refund.objects.filter(overdue | ~Q(last_error=""), state__in=[Refund.State.PENDING, Refund.State.SENT])
     return stuck if scope.admin else stuck.none()
 
 

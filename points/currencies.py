@@ -172,6 +172,19 @@ _TWO: Final = frozenset(
 KNOWN: Final = tuple(sorted(_WITHOUT | _THOUSAND | _TWO))
 
 
+# Of these the payment provider counts other units than ISO 4217 has: a price would be charged a hundred times off.
+NOT_BY_CARD: Final = frozenset(["ISK", "MGA", "MRU", "UGX", "UYI"])
+
+
+def card_step(currency: str) -> int:
+    """What amounts by card are a multiple of, in the smallest unit: cards take no third decimal but 0.
+
+    >>> card_step("KWD"), card_step("EUR")
+    (10, 1)
+    """
+    return 10 if currency in _THOUSAND else 1
+
+
 class BadAmount(ValueError):
     """An amount or a currency that there is not; ``field`` says which of them is wrong."""
 

@@ -119,6 +119,12 @@ def _drawn_purchases(charge_id: int) -> list[tuple[Any, int]]:
     return [(purchase, legs[purchase.pk]) for purchase in found.order_by("pk")]
 
 
+def money_went_back(*, purchase_id: int) -> bool:
+    """Whether money of a purchase went back otherwise: a chargeback, a refund at the provider (D32)."""
+    gone = Hold.objects.filter(purchase_id=purchase_id)
+    return gone.exclude(Exists(HoldNews.objects.filter(hold=OuterRef("pk"), status__in=MONEY_STAYED))).exists()
+
+
 def _paid(purchase: Any) -> Paid:
     return Paid(
         purchase_id=purchase.pk,

@@ -26,7 +26,7 @@ const begin = () => {
       const result = await stripe.confirmCardPayment(form.dataset.secret, {
         payment_method: { card, billing_details: { name: form.dataset.name } },
       });
-      if (result.error) {
+      if (result.error && result.error.payment_intent?.status !== "succeeded") {
         error.textContent = result.error.message;
       } else {
         paid = true;
@@ -34,7 +34,7 @@ const begin = () => {
         return;
       }
     } catch {
-      error.textContent = form.dataset.failed;
+      error.textContent = form.dataset.unknown;
     }
     status.textContent = "";
     button.removeAttribute("aria-busy");

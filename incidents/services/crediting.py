@@ -145,7 +145,9 @@ def determine(
     reason = reason.replace("\x00", "").replace("\r\n", "\n").strip()
     incident, case = _locked(case_id)
     decided = CaseOutcome(outcome) if outcome else _wanted(case)
-    if not case.is_open and (case.decision_key, case.outcome, case.reason) == (key, decided, reason):
+    until = expires_at if decided is CaseOutcome.CREDITED else None
+    before = (case.decision_key, case.outcome, case.reason, case.later_until)
+    if not case.is_open and before == (key, decided, reason, until):
         return case
     _must_be_open(case)
     if not reason and (decided is CaseOutcome.REFUSED or expires_at is not None):

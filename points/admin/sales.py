@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from points.admin.fields import AmountField, CurrencyField, minor_of, typed
-from points.currencies import said
+from points.currencies import NOT_BY_CARD, card_step, said
 from points.models import Pack, Payment, Price, ProviderEvent, RefusedCall
 from points.templatetags.point_words import each, money
 from supportdesk import words
@@ -68,6 +68,15 @@ class PriceForm(forms.ModelForm[Price]):
         if minor > POLICY.price_minor_max:
             most = said(POLICY.price_minor_max, currency)
             self.add_error("amount", _("At most %(most)s: more than that no card is charged at once.") % {"most": most})
+        if currency in NOT_BY_CARD:
+            self.add_error("currency", _("The payment provider counts this currency in other units: not by card."))
+        # So that each refund is a multiple as well, whatever it is of (D5).
+        step = card_step(currency) * (self.instance.pack.points or 1) if card_step(currency) > 1 else 1
+        if minor % step and "amount" not in self.errors:
+            near = said(minor - minor % step or step, currency)
+            self.add_error(
+                "amount", _("Cards take two decimals of it, also of one point: for example %(near)s.") % {"near": near}
+            )
         self.instance.amount_minor = minor
         return data
 

@@ -30,11 +30,11 @@ def start(*, payment: Payment, at: datetime) -> None:
 def secret(payment: Payment) -> str:
     """What the customer's browser pays with; it opens this one payment and nothing else.
 
-    Raises ProviderDown, ProviderRefused.
+    Asking begins nothing: a payment that has no name yet is begun by choosing the pack again. Raises ProviderDown,
+    ProviderRefused.
     """
     if payment.provider_ref is None:
-        _name(payment, provider.begin(payment))
-    assert payment.provider_ref is not None
+        raise ProviderDown("this payment has not begun at the provider")
     return provider.secret_of(payment.provider_ref)
 
 

@@ -84,7 +84,8 @@ def look_at_open(*, now: Callable[[], datetime], settle: Settle, limit: int = BA
         except ProviderDown as error:
             note_look(payment_id=payment_id, at=at, error=str(error))
             logger.warning("Payments wait for the provider: %s", error)
-            break
+            if not isinstance(error, NotThere):  # of that one alone the provider knows nothing
+                break
         except Exception as error:  # whatever one payment has, the others are looked at
             logger.exception("Payment %s could not be looked at", payment_id)
             note_look(payment_id=payment_id, at=at, error=f"{type(error).__name__}: {error}")

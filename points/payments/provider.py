@@ -206,7 +206,7 @@ def _translated(error: stripe.StripeError) -> Exception:
     # An answer of a key that was used for something else says nothing of what became of the first call.
     if not isinstance(error, stripe.InvalidRequestError | stripe.CardError):
         return ProviderDown(f"{error.http_status or ''} {text}".strip())
-    code = error.code or ""
+    code = error.code or (f"wrong_{error.param}" if error.param else "")  # some refusals have no code
     if code == "resource_missing" or error.http_status == 404:
         return NotThere(text)
     if code in NOT_FOR_GOOD:

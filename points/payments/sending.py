@@ -15,10 +15,11 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Q
 
+from points.giving_back import money_went_back
 from points.models import Refund
 from points.payments import provider
 from points.payments.facts import RefundFact
-from points.payments.provider import ProviderDown, ProviderRefused
+from points.payments.provider import NotThere, ProviderDown, ProviderRefused
 from points.payments.syncing import Settle, is_of, word_of
 from points.refund_services import RefundWord
 from supportdesk.mail.texts import one_line
@@ -35,6 +36,13 @@ LOOK_SOON: Final = timedelta(hours=1)
 LOOK_LATER: Final = timedelta(days=1)
 BATCH: Final = 100
 ERROR_MAX: Final = 500
+# What the provider says of the refund itself, for good (docs/decisions/0005).
+FOR_GOOD: Final = frozenset(
+    {"charge_already_refunded", "charge_disputed", "charge_not_refundable", "card_declined", "refund_disputed_payment"}
+    | {"expired_or_canceled_card", "lost_or_stolen_card", "amount_too_large", "amount_too_small", "wrong_amount"}
+    | {"payment_intent_unexpected_state"}
+)
+WENT_BACK: Final = "Not sent: money of this payment went back otherwise meanwhile."
 _UNDER_WAY: Final = (Refund.State.PENDING, Refund.State.SENT)
 
 
@@ -52,7 +60,8 @@ def send_due(*, now: Callable[[], datetime], settle: Settle, limit: int = BATCH)
             moved += _record(refund, _word(refund), at=now(), settle=settle)
         except ProviderDown as error:
             _put_off(refund, str(error), at=now())
-            break
+            if not isinstance(error, NotThere | OtherMoney | Unclear):  # those have a reason of their own
+                break
         except Exception as error:  # whatever is the matter with one refund, the others go out
             logger.exception("Refund %s could not be handled", refund.pk)
             _put_off(refund, f"{type(error).__name__}: {error}", at=now())
@@ -77,21 +86,37 @@ def _claim(at: datetime) -> Refund | None:
     return refund
 
 
+class Unclear(ProviderDown):
+    """A refusal that is not one of the refund itself: it waits, and an admin sees it."""
+
+
+class OtherMoney(ProviderDown):
+    """The provider has a refund under our key, and it is of other money."""
+
+
 def _word(refund: Refund) -> RefundWord:
-    """What the provider says of a refund, after it was asked for it where it had none. Raises ProviderDown."""
+    """What the provider says of a refund, after it was asked for it where it had none. Raises ProviderDown.
+
+    One that was not sent yet is not sent any more where the payment's money went back otherwise meanwhile (D32).
+    """
     found = provider.find_refund(refund) if refund.tries > 1 or refund.provider_ref is not None else None
     if found is not None:
         return word_of(_ours(found, refund))
+    if refund.provider_ref is None and money_went_back(purchase_id=refund.purchase_id):
+        return RefundWord(state=Refund.State.FAILED, text=WENT_BACK)
     try:
         return word_of(_ours(provider.send_refund(refund), refund))
     except ProviderRefused as refusal:
+        # Whatever else is refused may be a fault of our set-up: points that came back would not go away again.
+        if refusal.code not in FOR_GOOD:
+            raise Unclear(str(refusal)) from refusal
         return RefundWord(state=Refund.State.FAILED, text=str(refusal))
 
 
 def _ours(fact: RefundFact, refund: Refund) -> RefundFact:
     """Raises ProviderDown where the provider's record under our key is of other money: an admin has to look."""
     if not is_of(fact, refund):
-        raise ProviderDown(f"{fact.ref} has this refund’s key, and is {fact.amount_minor} {fact.currency}")
+        raise OtherMoney(f"{fact.ref} has this refund’s key, and is {fact.amount_minor} {fact.currency}")
     return fact
 
 

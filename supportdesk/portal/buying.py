@@ -84,7 +84,13 @@ def _begin(request: DeskRequest, form: BuyForm) -> HttpResponse | None:
         renew_key(form)
         form.add_error(None, _("This form was sent before with another pack. Send it again to buy this one."))
         return None
-    except (ProviderDown, ProviderRefused) as error:
+    except ProviderRefused as error:
+        logger.error("The provider refuses the price of a pack: %s", error)
+        form.add_error(
+            None, _("The payment provider does not take this price. Nothing was paid: choose another, or call us.")
+        )
+        return None
+    except ProviderDown as error:
         logger.warning("A payment could not be begun: %s", error)
         form.add_error(None, _("The payment provider does not answer as it should. Nothing was paid: try again."))
         return None

@@ -73,7 +73,9 @@ def test_buy_report_bug_credit_and_refund(drivers: Drivers, running_desk: Runnin
         customer.goto("/points/")
         looks_right(customer)
     # Other tests of this desk enter payments that the provider knows nothing of: this one it does.
-    [(ref,)] = running_desk.rows("SELECT provider_ref FROM points_purchase WHERE amount_minor = 24900 AND kind = 'card'")
+    [(ref,)] = running_desk.rows(
+        "SELECT provider_ref FROM points_purchase WHERE amount_minor = 24900 AND kind = 'card'"
+    )
     compared = running_desk.manage("check_ledger").stdout
     assert "Compared with the payment provider." in compared
     assert ref not in compared

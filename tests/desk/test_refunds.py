@@ -246,7 +246,7 @@ def test_the_list_needs_as_many_queries_for_few_as_for_many(cast: Cast, case: Cr
 def test_what_waits_for_an_admin_is_counted(cast: Cast, case: CreditCase, admin: Client, at: datetime):
     index = told(admin.get("/admin/"))
     assert "1 credit to determine 0 holds to decide 0 refunds stuck 0 payments contradicted" in index
-    Refund.objects.filter(pk=refunded(case, cast, at=at)[0].pk).update(tries=1)
+    Refund.objects.filter(pk=refunded(case, cast, at=at)[0].pk).update(tries=1, last_error="no answer")
     on_hold(bought(cast.other, at=at), at=at)
     charged(cast.acme, at=at)
     assert "0 credits to determine 1 hold to decide 1 refund stuck 0 payments" in told(admin.get("/admin/"))

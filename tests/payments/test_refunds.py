@@ -240,6 +240,32 @@ def test_refused_for_good_gives_the_points_back_once_and_tells(
     assert "nothing differs" in checked()
 
 
+@pytest.mark.parametrize("code", ["parameter_unknown", "url_invalid", "something_new"])
+def test_a_refusal_that_says_nothing_of_the_refund_waits(
+    provider: TestProvider, refund: Refund, cast: Cast, at: datetime, code: str
+):
+    """A fault of the set-up, perhaps: points that came back would not go away again."""
+    provider.next_refund("fails", code=code)
+    assert send(at) == 0
+    waiting = again(refund)
+    assert (waiting.state, on_hand(cast, at)) == ("pending", 20)
+    assert waiting.last_error.startswith(f"{code}: ")
+
+
+@pytest.mark.rule("D32")
+def test_money_that_went_back_meanwhile_is_not_sent_a_second_time(
+    provider: TestProvider, refund: Refund, cast: Cast, at: datetime
+):
+    """An admin refunds by hand because ours hangs: the points come back, on hold as all of that purchase."""
+    provider.refund(str(refund.purchase.provider_ref), 8000)
+    hear(provider, at=at)
+    assert send(at) == 1
+    failed = again(refund)
+    assert (failed.state, on_hand(cast, at)) == ("failed", 0)
+    assert failed.word.startswith("Not sent: ")
+    assert len(at_provider(provider)) == 1
+
+
 def test_money_that_went_back_under_a_refused_key_holds_the_points(
     provider: TestProvider, refund: Refund, cast: Cast, at: datetime
 ):

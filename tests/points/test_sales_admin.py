@@ -77,11 +77,11 @@ def test_the_packs_of_the_rules_are_there(admin: Client):
 
 @pytest.mark.rule("D37")
 def test_prices_are_typed_as_they_are_written(admin: Client, pack: Pack):
-    sent = form(("EUR", "245.10"), ("JPY", "3000"), ("KWD", "24.005"), ("USD", "270"), pack=pack)
+    sent = form(("EUR", "245.10"), ("JPY", "3000"), ("KWD", "24.000"), ("USD", "270"), pack=pack)
     assert admin.post(there(pack), sent).status_code == 302
-    assert prices(pack) == [("EUR", 24510), ("JPY", 3000), ("KWD", 24005), ("USD", 27000)]
+    assert prices(pack) == [("EUR", 24510), ("JPY", 3000), ("KWD", 24000), ("USD", 27000)]
     html = admin.get(there(pack)).content.decode()
-    for typed in ("245.10", "3000", "24.005", "270.00"):
+    for typed in ("245.10", "3000", "24.000", "270.00"):
         assert f'value="{typed}"' in html
     said = plain(html)
     for shown in ("EUR 8.17 30 points, EUR 245.10", "JPY 100 30 points, JPY 3000", "USD 9.00 30 points, USD 270.00"):
@@ -116,6 +116,8 @@ def test_a_price_is_changed_and_taken_away(admin: Client, pack: Pack):
         ([("EUR", "Infinity")], "0.amount", "Enter a number"),
         ([("EUR", "EUR 5")], "0.amount", "Enter a number"),
         ([("EUR", "24.105")], "0.amount", "EUR has 2 decimals, not more."),
+        ([("KWD", "24.005")], "0.amount", "for example KWD 24.000"),
+        ([("ISK", "2400")], "0.currency", "counts this currency in other units"),
         ([("JPY", "24.5")], "0.amount", "JPY has 0 decimals, not more."),
         ([("", "5")], "0.currency", "Choose the currency."),
         ([("XXX", "5")], "0.currency", "“XXX” is no currency."),
