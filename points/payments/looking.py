@@ -44,7 +44,8 @@ def handle_events(*, now: Callable[[], datetime], settle: Settle, limit: int = B
         except ProviderDown as error:
             put_off(events, error=str(error), at=now())
             logger.warning("%s events wait for the provider: %s", len(events), error)
-            break
+            if not isinstance(error, NotThere):  # of that one alone the provider knows nothing
+                break
         except Exception as error:  # whatever one payment has, the others are looked at
             logger.exception("Events of %s could not be handled", events[0].payment_ref)
             put_off(events, error=f"{type(error).__name__}: {error}", at=now())

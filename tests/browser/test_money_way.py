@@ -64,7 +64,7 @@ def test_buy_report_bug_credit_and_refund(drivers: Drivers, running_desk: Runnin
         assert "EUR 83.00" in told[0].text
         assert "4242" in told[0].text
         done = "SELECT amount_minor FROM points_refund WHERE state = 'done'"
-        until(lambda: running_desk.rows(done), "the refund to be done")
+        until(lambda: running_desk.rows(done), "the refund to be done", seconds=200)
         assert running_desk.rows(done) == [(8300,)]
         admin.reload()
         expect(admin.get_by_text("paid back").first).to_be_visible()
