@@ -32,7 +32,7 @@ class CaseOutcome(models.TextChoices):
     """What an admin made of it."""
 
     CREDITED = "credited", _("points given back")
-    REFUNDED = "refunded", _("card refunded")
+    REFUNDED = "refunded", _("to the card")
     REFUSED = "refused", _("credit refused")
 
 

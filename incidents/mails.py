@@ -113,7 +113,15 @@ def refund_failed(incident: Incident, *, credit: Credit, refund: Refund, at: dat
     credits_ = tuple(part for part in credit.parts if part.lot.purchase_id == refund.purchase_id)
     key = f"refund-failed:{refund.pk}"
     return _send(
-        "refund_failed", incident, to=incident.contact, at=at, key=key, credit=credit, refund=refund, parts=credits_
+        "refund_failed",
+        incident,
+        to=incident.contact,
+        at=at,
+        key=key,
+        credit=credit,
+        refund=refund,
+        parts=credits_,
+        held=any(part.held for part in credits_),
     )
 
 

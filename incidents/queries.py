@@ -150,6 +150,16 @@ class Credit:
         return self.case.charge.points
 
     @property
+    def held(self) -> int:
+        """How many of the points are, or would be, on hold (D32)."""
+        return sum(part.points for part in self.parts if part.held)
+
+    @property
+    def free(self) -> int:
+        """How many of the points are, or would be, on hand at once."""
+        return sum(part.points for part in self.parts if not part.held)
+
+    @property
     def no_card(self) -> NoCard | None:
         """Why nothing can go back to a card, or None where it can."""
         return self.refund.refusal

@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from incidents.models import TimelineCode, TimelineEntry
 from supportdesk import words
+from supportdesk.places import city_of
 
 STATUS_WORDS = {
     "new": lambda: _("new"),
@@ -100,14 +101,21 @@ def say(step: TimelineEntry, zone: str = "") -> str:
 def _moved(step: TimelineEntry, zone: str) -> str:
     """From when to when a deadline moved, and why (D23)."""
     customer = step.incident.customer
+    # The zone of then: a customer that moved since was promised nothing in the new one.
+    zone_then = step.data.get("zone") or customer.zone
+    place = customer.place_name if zone_then == customer.zone else city_of(zone_then)
     old, new = (datetime.fromisoformat(step.data[name]) for name in ("old", "new"))
     told = {
-        "old": words.day_and_time(old, customer.zone),
-        "new": words.day_and_time(new, customer.zone),
-        "place": customer.place_name,
+        "old": words.day_and_time(old, zone_then, at=step.at),
+        "new": words.day_and_time(new, zone_then, at=step.at),
+        "place": place,
         "why": WHY_WORDS[step.data["why"]](),
     }
-    here = {"here_old": words.day_and_time(old, zone), "here_new": words.day_and_time(new, zone)} if zone else {}
+    here = (
+        {"here_old": words.day_and_time(old, zone, at=step.at), "here_new": words.day_and_time(new, zone, at=step.at)}
+        if zone
+        else {}
+    )
     if not here or (here["here_old"], here["here_new"]) == (told["old"], told["new"]):
         return _("The deadline moved from %(old)s to %(new)s in %(place)s: %(why)s") % told
     said = _(

@@ -23,11 +23,15 @@ MONEY_STAYED: Final = ("won", "warning_closed", "failed", "canceled")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditPart:
-    """What one leg of a charge gives or gave back: the lot it drew on, the points, and when they end (D3)."""
+    """What one leg of a charge gives or gave back: the lot it drew on, the points, and when they end (D3).
+
+    ``held`` where they are, or would be, on hold: in sight, and not on hand (D32).
+    """
 
     lot: Lot
     points: int
     expires_at: datetime
+    held: bool
 
 
 def legs_of(*, charge_id: int) -> list[Leg]:
@@ -47,7 +51,13 @@ def credit_preview(*, charge: Charge, at: datetime, later: datetime | None = Non
     )
     lots = Lot.objects.select_related("purchase").in_bulk([credit.lot_id for credit in planned])
     return tuple(
-        CreditPart(lot=lots[credit.lot_id], points=credit.points, expires_at=credit.expires_at) for credit in planned
+        CreditPart(
+            lot=lots[credit.lot_id],
+            points=credit.points,
+            expires_at=credit.expires_at,
+            held=lots[credit.lot_id].held,
+        )
+        for credit in planned
     )
 
 
@@ -55,7 +65,7 @@ def credit_parts(*, charge_id: int) -> tuple[CreditPart, ...]:
     """What a charge gave back as points, what ends first coming first; empty where it gave nothing back."""
     credits_ = Lot.objects.filter(from_charge_id=charge_id, origin=Lot.Origin.CREDIT)
     return tuple(
-        CreditPart(lot=lot.from_lot, points=lot.points, expires_at=lot.expires_at)
+        CreditPart(lot=lot.from_lot, points=lot.points, expires_at=lot.expires_at, held=lot.held)
         for lot in credits_.select_related("from_lot__purchase").order_by("expires_at", "from_lot_id")
         if lot.from_lot is not None
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from points.currencies import readable
+from points.currencies import a_point_costs
 from points.lifetimes import last_day
 from points.models import Payment, Price
-from points.refunding import round_half_even
 from supportdesk.people.models import Customer
 from supportdesk.places import zone_info
 
@@ -24,8 +23,8 @@ class Offer:
 
     @property
     def a_point(self) -> str:
-        """What one point of it costs, rounded to the smallest unit, for comparing."""
-        return readable(round_half_even(self.amount_minor, self.points), self.currency)
+        """What one point of it costs, for comparing."""
+        return a_point_costs(self.amount_minor, points=self.points, currency=self.currency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ PROVIDER = "stripe"
 
 
 class NotSold(Exception):
-    """The pack is not sold in that currency, or not any more. Nothing was begun."""
+    """The pack is not sold at that price, or not any more. Nothing was begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,10 @@ class PaidFact:
 
 
 @transaction.atomic
-def begin_payment(*, customer: Customer, user: User, pack_id: int, currency: str, at: datetime, key: str) -> Payment:
-    """Keeps that somebody wants to buy a pack, at the price of this moment (D32). The same key gives the first back.
+def begin_payment(
+    *, customer: Customer, user: User, pack_id: int, amount_minor: int, currency: str, at: datetime, key: str
+) -> Payment:
+    """Keeps that somebody wants to buy a pack at the price that they read (D32). The same key gives the first back.
 
     Raises NotSold, KeyReused; then nothing has changed.
     """
@@ -51,7 +53,7 @@ def begin_payment(*, customer: Customer, user: User, pack_id: int, currency: str
         if (before.customer_id, before.points, before.currency) != (customer.pk, points, currency):
             raise KeyReused
         return before
-    if price is None:
+    if price is None or price.amount_minor != amount_minor:
         raise NotSold
     return Payment.objects.create(
         customer=customer,

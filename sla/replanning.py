@@ -131,6 +131,7 @@ def adopt_libraries(*, at: datetime, older: bool = False) -> bool:
     """
     mine = libraries()
     if ResponseClock.objects.filter(ended_at=None, calendar_number=0).exists():
+        lock_calendars()  # before the change's row, as batches do
         latest = CalendarChange.objects.filter(what="libraries").order_by("-number")[:1]
         CalendarChange.objects.filter(number__in=latest.values("number")).update(replanned_at=None)
     if current_calendars().libraries == mine:

@@ -12,14 +12,25 @@ from django.utils.translation import ngettext, pgettext
 MINUS = "−"  # U+2212, the minus sign
 
 
-def full(instant: datetime, zone: str) -> str:
-    """Day and time in full: "Tuesday 1 December, 11:20"."""
-    return formats.date_format(instant.astimezone(ZoneInfo(zone)), pgettext("date and time, in full", "l j F, G:i"))
+def full(instant: datetime, zone: str, *, at: datetime | None = None) -> str:
+    """Day and time in full: "Tuesday 1 December, 11:20"; with its year where that is not the one of ``at``."""
+    local = instant.astimezone(ZoneInfo(zone))
+    if _other_year(local, at):
+        return formats.date_format(local, pgettext("date and time, in full, with year", "l j F Y, G:i"))
+    return formats.date_format(local, pgettext("date and time, in full", "l j F, G:i"))
 
 
-def day_and_time(instant: datetime, zone: str) -> str:
-    """Day and time in short: "Tue 1 Dec, 11:20"."""
-    return formats.date_format(instant.astimezone(ZoneInfo(zone)), pgettext("date and time", "D j M, G:i"))
+def day_and_time(instant: datetime, zone: str, *, at: datetime | None = None) -> str:
+    """Day and time in short: "Tue 1 Dec, 11:20"; with its year where that is not the one of ``at``."""
+    local = instant.astimezone(ZoneInfo(zone))
+    if _other_year(local, at):
+        return formats.date_format(local, pgettext("date and time, with year", "D j M Y, G:i"))
+    return formats.date_format(local, pgettext("date and time", "D j M, G:i"))
+
+
+def _other_year(local: datetime, at: datetime | None) -> bool:
+    """Months apart, so that January is not told its year in December."""
+    return at is not None and local.year != at.astimezone(local.tzinfo).year and abs(local - at) > timedelta(days=90)
 
 
 def clock_time(instant: datetime, zone: str) -> str:

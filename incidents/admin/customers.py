@@ -38,8 +38,8 @@ class MovedCustomerForm(CustomerForm):
         now = Customer.objects.filter(pk=self.instance.pk).first()
         if now is None or self.errors:
             return data
-        if data["zone"] != now.zone and data.get("place_name") == now.place_name == city_of(now.zone):
-            data["place_name"] = ""  # it was the zone's city, and becomes that of the new one
+        if data["zone"] != now.zone and data.get("place_name") == now.place_name:
+            data["place_name"] = ""  # the name of a place that they left: it becomes the new zone's city
         if said := self._would_move(now, there=data["place_name"] or city_of(data["zone"])):
             shown = sha256("\n".join(said).encode()).hexdigest()
             if not data.get("move_deadlines") or data.get("shown") != shown:
@@ -78,9 +78,9 @@ def _line(row: places.WouldMove, *, now: Customer, zone: str, there: str) -> str
         _("%(number)s: %(old)s in %(here)s → %(new)s in %(there)s")
         % {
             "number": row.incident.shown_number,
-            "old": words.day_and_time(row.old_due_at, now.zone),
+            "old": words.day_and_time(row.old_due_at, now.zone, at=row.old_due_at),
             "here": now.place_name,
-            "new": words.day_and_time(row.new_due_at, zone),
+            "new": words.day_and_time(row.new_due_at, zone, at=row.old_due_at),
             "there": there,
         }
     )

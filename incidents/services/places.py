@@ -104,6 +104,7 @@ def note_moves(moved: Iterable[Replanned], *, why: Why, at: datetime, user: User
             user=user,
             data={
                 "clock": clock_id,
+                "zone": by_clock[clock_id].clock.zone,
                 "old": by_clock[clock_id].old_due_at.isoformat(),
                 "new": by_clock[clock_id].new_due_at.isoformat(),
                 "why": why,

@@ -51,9 +51,9 @@ def due_words(row: Row, reader: User) -> str:
     """What is left and when an answer is due, for the customer first, then for the reader (D21, D24)."""
     customer = row.incident.customer
     due = {
-        "there": words.day_and_time(row.due_at, customer.zone),
+        "there": words.day_and_time(row.due_at, customer.zone, at=row.incident.opened_at),
         "place": customer.place_name,
-        "here": words.day_and_time(row.due_at, reader.zone),
+        "here": words.day_and_time(row.due_at, reader.zone, at=row.incident.opened_at),
     }
     if row.hand is not None and row.hand.tone == "breached":
         return _("late since %(there)s in %(place)s, %(here)s for you") % due

@@ -17,9 +17,9 @@ from points.refusals import NoCard
 register = template.Library()
 
 NO_CARD = {
-    "not_by_card": gettext_lazy("these points were not paid by card"),
+    "not_by_card": gettext_lazy("not all of these points were paid by card"),
     "no_provider": gettext_lazy("refunds to a card are not connected yet"),
-    "money_went_back": gettext_lazy("money of that payment went back already"),
+    "money_went_back": gettext_lazy("money of a payment behind it went back already, or is disputed"),
     "too_small": gettext_lazy("it is less than the smallest coin of the currency"),
 }
 

@@ -205,7 +205,7 @@ def _asked(request: DeskRequest, customer: Customer | None) -> QueryDict | dict[
     year = request.GET.get("year", "")
     if customer:
         place = customer.place
-    elif "place" in request.GET:
+    elif {"place", "zone"} & request.GET.keys():
         return request.GET
     else:
         zone = signed_in(request).zone

@@ -67,18 +67,20 @@ def _begin(request: DeskRequest, form: BuyForm) -> HttpResponse | None:
     if not buying.ready() or not form.is_valid():
         return None
     data = form.cleaned_data
+    pack_id, amount_minor = data["offer"]
     try:
         payment = begin_payment(
             customer=data["customer"],
             user=signed_in(request),
-            pack_id=data["pack"],
+            pack_id=pack_id,
+            amount_minor=amount_minor,
             currency=data["currency"],
             at=request.at,
             key=data["key"],
         )
         buying.start(payment=payment, at=request.at)
     except NotSold:
-        form.add_error("pack", _("This pack is not sold any more at that price. Choose another."))
+        form.add_error("offer", _("The price has changed since the page was loaded. Nothing was begun: choose again."))
         return None
     except KeyReused:
         renew_key(form)
@@ -150,7 +152,10 @@ def paid(request: DeskRequest, pk: int) -> HttpResponse:
             messages.warning(request, _("The provider says that nothing is paid yet."), extra_tags="soon")
         return redirect("portal:pay", payment.pk)
     messages.success(
-        request, _("%(points)s are on hand.") % {"points": words.points(payment.points)}, extra_tags="calm"
+        request,
+        _("%(points)s added, %(now)d on hand.")
+        % {"points": words.points(payment.points), "now": balance(customer_id=payment.customer_id, at=request.at)},
+        extra_tags="calm",
     )
     draft = request.session.pop(DRAFT, None)
     if draft is not None and drafts_for(request.scope, at=request.at).filter(pk=draft, incident=None).exists():

@@ -38,7 +38,7 @@ def test_a_bug_gives_the_points_back(drivers: Drivers, running_desk: RunningDesk
 
         customer.goto("/")
         customer.get_by_role("link", name="Delegates lose rights").first.click()
-        expect(customer.get_by_text("Not possible: these points were not paid by card")).to_be_visible()
+        expect(customer.get_by_text("Not possible: not all of these points were paid by card")).to_be_visible()
         customer.get_by_role("button", name=f"I want the {BACK} back").click()
         expect(customer.get_by_text("Chosen by")).to_be_visible()
 

@@ -35,8 +35,8 @@ def test_buy_report_bug_credit_and_refund(drivers: Drivers, running_desk: Runnin
         looks_right(customer)
         pay(customer, "4242424242424242")
         customer.wait_for_url("**/drafts/*/")
-        expect(customer.get_by_role("status").first).to_contain_text("30 points are on hand")
-        receipt = until(lambda: mails_to(running_desk, "30 points are on hand"), "the receipt")
+        expect(customer.get_by_role("status").first).to_contain_text("30 points added")
+        receipt = until(lambda: mails_to(running_desk, "30 points added"), "the receipt")
         assert "EUR 249.00" in receipt[0].text
         assert "4242" in receipt[0].text
 

@@ -164,3 +164,8 @@ def test_the_same_number_of_queries_for_any_year(desk: Client, cast: Cast, clock
         add_closure(rule=rule, by=cast.admin, at=clock_at, key=key())
     asked()
     assert asked() == before == asked(year="2031", place="US-NY")
+
+
+def test_a_zone_that_there_is_not_is_refused(desk: Client):
+    for asked in ({"zone": "Mars/X"}, {"zone": "Mars/X", "place": "DE-BY"}):
+        assert desk.get(PAGE, asked).status_code == 422

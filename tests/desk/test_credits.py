@@ -162,7 +162,7 @@ def test_the_page_shows_where_the_points_came_from_and_what_comes_back(cast: Cas
     assert "6 from the lot until 1 Dec 2027 30, bought 1 Dec 2026" in said
     assert "24 → 34 points on hand" in said
     assert "4 points until 16 May 2027 , 0:00 6 points until 2 Dec 2027 , 0:00" in said
-    assert "Not possible: these points were not paid by card." in said
+    assert "Not possible: not all of these points were paid by card." in said
     assert "Give back 10 points" in said
     assert "Mailed to Olive Owner as written." in said
 

@@ -75,9 +75,9 @@ def test_the_customers_wish_is_marked(cast: Cast, case: CreditCase, admin: Clien
 @pytest.mark.parametrize(
     ("way", "why"),
     [
-        ("granted", "these points were not paid by card"),
+        ("granted", "not all of these points were paid by card"),
         ("not connected", "refunds to a card are not connected yet"),
-        ("claimed", "money of that payment went back already"),
+        ("claimed", "money of a payment behind it went back already, or is disputed"),
     ],
 )
 def test_where_it_is_impossible_the_page_says_why(
@@ -117,7 +117,7 @@ def test_the_cards_are_refunded_by_the_button(cast: Cast, case: CreditCase, admi
     mail = OutgoingMail.objects.get(kind="incident_bug_determined")
     assert EUR in mail.text
     desk = told(signed_in(cast.technician).get(f"/desk/incidents/{case.incident.number}/"))
-    assert "bug QM-4518, card refunded" in desk
+    assert "bug QM-4518, to the card" in desk
     assert "the card ending 4242: waiting to be sent" in desk
 
 
@@ -125,7 +125,7 @@ def test_the_second_admin_is_told_who_decided_what(cast: Cast, case: CreditCase,
     keys = [re.findall(r'name="key" value="(\w{32})"', admin.get(page(case)).content.decode())[0] for _time in range(2)]
     admin.post(page(case), {"key": keys[0], "do": "refunded"})
     second = admin.post(page(case), {"key": keys[1], "do": "credited"}, follow=True)
-    assert "Ada Admin was faster: card refunded. Nothing was changed." in told(second)
+    assert "Ada Admin was faster: to the card. Nothing was changed." in told(second)
     twice = admin.post(page(case), {"key": keys[0], "do": "refunded"}, follow=True)
     assert f"{BOTH} go back" in told(twice)
     assert (GiveBack.objects.count(), Refund.objects.count()) == (1, 2)

@@ -133,7 +133,7 @@ def test_a_preview_that_did_not_look_at_all_says_so(
     opened(cast.owner, at=clock_at)
     monkeypatch.setattr(replanning, "POLICY", replace(POLICY, preview_clocks_max=1))
     _form, answer = previewed(admin, ADD, **fields(day_of(incident)))
-    assert "2 running clocks have a day of it" in told(answer)
+    assert "2 running clocks were looked at" in told(answer)
     assert "Only the first 1 by deadline were looked at: more may move" in told(answer)
 
 

@@ -48,7 +48,7 @@ def test_a_marked_bug_says_why_no_card(cast: Cast, clock_at: datetime):
     opened_ = opened(cast.owner, at=clock_at)
     crediting.mark_bug(incident_id=opened_.pk, reference="B", user=cast.technician, at=clock_at, key=key())
     for said in both("bug_marked")[1:]:
-        assert "not possible, these points were not paid by card" in said
+        assert "not possible, not all of these points were paid by card" in said
         assert "ten days" not in said
 
 

@@ -222,6 +222,12 @@ class TestTheForm:
         assert self.send(admin, cast.acme, **TO_CHICAGO, place_name="Head office").status_code == 302
         assert Customer.objects.get(pk=cast.acme.pk).place_name == "Head office"
 
+    @pytest.mark.rule("D21")
+    def test_the_name_of_a_place_that_they_left_goes(self, cast: Cast, admin: Client):
+        Customer.objects.filter(pk=cast.acme.pk).update(place_name="Albany")
+        assert self.send(admin, cast.acme, **TO_CHICAGO, place_name="Albany").status_code == 302
+        assert Customer.objects.get(pk=cast.acme.pk).place_name == "Chicago"
+
     def test_a_long_list_is_cut_and_says_so(self, cast: Cast, admin: Client):
         for _ in range(23):
             opened(cast.owner, at=LOGGED)

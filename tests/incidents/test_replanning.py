@@ -14,6 +14,7 @@ from incidents.models import Incident, TimelineEntry
 from incidents.replanning import replan_due
 from incidents.services import conversation, reopening
 from incidents.services.places import note_moves
+from incidents.stories import say
 from incidents.tasks import replan
 from sla.closing import add_closure, remove_closure
 from sla.closures import Reach, Rule
@@ -21,7 +22,7 @@ from sla.holidays import Libraries
 from sla.models import CalendarState, Closure, ResponseClock
 from sla.replanning import adopt_libraries, pending_changes, replan_batch
 from supportdesk import clock
-from supportdesk.people.models import Contact
+from supportdesk.people.models import Contact, Customer
 from tests.cast import Cast
 from tests.incidents_helpers import answered, at_once, key, opened, signed_in, steps
 
@@ -67,6 +68,7 @@ def test_a_day_that_is_closed_moves_the_deadline_and_both_are_in_the_timeline(ca
     assert moves(incident) == [
         {
             "clock": link.clock_id,
+            "zone": "America/New_York",
             "old": TUESDAY_11.isoformat(),
             "new": WEDNESDAY_11.isoformat(),
             "why": "calendar",
@@ -250,3 +252,13 @@ def test_a_change_wakes_a_worker_once_it_is_committed(
         close()
         assert woken == []
     assert woken == ["incidents.replan"]
+
+
+@pytest.mark.rule("D24")
+def test_a_moved_deadline_is_told_in_the_zone_of_then(cast: Cast):
+    incident = opened(cast.owner, at=LOGGED)
+    close()
+    replan_due(at=CLOSES)
+    Customer.objects.filter(pk=cast.acme.pk).update(zone="Pacific/Auckland", place_name="Auckland")
+    step = incident.timeline.select_related("incident__customer").get(code="deadline_moved")
+    assert "from Tue 8 Dec, 11:00 to Wed 9 Dec, 11:00 in New York" in say(step, "")

@@ -21,9 +21,15 @@ from supportdesk import clock
 from supportdesk.people.models import Contact
 contact = Contact.objects.filter(is_administrator=True, user__isnull=False).first()
 pack = Pack.objects.get(points=100)
-Price.objects.get_or_create(pack=pack, currency="EUR", defaults={"amount_minor": 70000})
+price, _made = Price.objects.get_or_create(pack=pack, currency="EUR", defaults={"amount_minor": 70000})
 payment = begin_payment(
-    customer=contact.customer, user=contact.user, pack_id=pack.pk, currency="EUR", at=clock.now(), key=KEY
+    customer=contact.customer,
+    user=contact.user,
+    pack_id=pack.pk,
+    amount_minor=price.amount_minor,
+    currency="EUR",
+    at=clock.now(),
+    key=KEY,
 )
 buying.start(payment=payment, at=clock.now())
 print(payment.provider_ref)

@@ -35,7 +35,15 @@ def begun(buyer: Contact, *, at: datetime, points: int = 30, started: bool = Tru
     """A payment that waits for its card."""
     assert buyer.user is not None
     pack = a_price(points)
-    payment = begin_payment(customer=buyer.customer, user=buyer.user, pack_id=pack.pk, currency="EUR", at=at, key=key())
+    payment = begin_payment(
+        customer=buyer.customer,
+        user=buyer.user,
+        pack_id=pack.pk,
+        amount_minor=pack.prices.get(currency="EUR").amount_minor,
+        currency="EUR",
+        at=at,
+        key=key(),
+    )
     if started:
         buying.start(payment=payment, at=at)
     return payment
@@ -127,3 +135,8 @@ def foreign(provider: TestProvider, metadata: dict[str, str], *, amount: int = 2
 
 def as_if_ours(payment: Payment) -> dict[str, str]:
     return {"payment": str(payment.pk), "payment_key": payment.key, "customer": str(payment.customer_id)}
+
+
+def at_provider(provider: TestProvider) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = provider.everything()["refunds"]
+    return found

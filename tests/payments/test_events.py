@@ -383,5 +383,7 @@ def test_a_price_that_changes_meanwhile_changes_nothing(provider: TestProvider, 
     hear(provider, "payment_intent.succeeded", at=at)
     assert Purchase.objects.get().amount_minor == 24000
     assert cast.owner.user is not None
-    dearer = begin_payment(customer=cast.acme, user=cast.owner.user, pack_id=pack.pk, currency="EUR", at=at, key=key())
+    dearer = begin_payment(
+        customer=cast.acme, user=cast.owner.user, pack_id=pack.pk, amount_minor=48000, currency="EUR", at=at, key=key()
+    )
     assert dearer.amount_minor == 48000

@@ -31,10 +31,10 @@ def both(kind: str) -> tuple[str, str, str]:
 def test_the_receipt(cast: Cast, clock_at: datetime, minor: int, currency: str, amount: str):
     lot = bought(cast.acme, 30, minor, at=clock_at, currency=currency)
     subject, *bodies = both("points_bought")
-    assert subject == "30 points are on hand"
+    assert subject == "30 points added, 30 on hand"
     for said in bodies:
         for words in (
-            "30 points for Acme Tools are on hand.",
+            "30 points were added for Acme Tools.",
             amount,
             "with the card ending 4242 (Visa)",
             "1 December 2026",

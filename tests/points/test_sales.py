@@ -39,7 +39,14 @@ def price(db: None) -> Price:
 
 
 def begun(cast: Cast, price: Price, *, at: datetime, key_: str = "", **changed: Any) -> Payment:
-    values = {"customer": cast.acme, "user": cast.owner.user, "pack_id": price.pack_id, "currency": "EUR", **changed}
+    values = {
+        "customer": cast.acme,
+        "user": cast.owner.user,
+        "pack_id": price.pack_id,
+        "amount_minor": price.amount_minor,
+        "currency": "EUR",
+        **changed,
+    }
     return begin_payment(**values, at=at, key=key_ or key())
 
 
@@ -73,7 +80,9 @@ def test_a_payment_keeps_what_it_asks_for(cast: Cast, price: Price, at: datetime
     assert (payment.points, payment.amount_minor, payment.currency, payment.state) == (30, 24000, "EUR", "open")
     Price.objects.update(amount_minor=99900)
     assert begun(cast, price, at=at + DAY, key_="k") == payment
-    assert begun(cast, price, at=at + DAY).amount_minor == 99900
+    with pytest.raises(NotSold):  # the price that somebody read is the one that they pay
+        begun(cast, price, at=at + DAY)
+    assert begun(cast, price, at=at + DAY, amount_minor=99900).amount_minor == 99900
     lot = settled(payment, at=at + DAY)
     assert lot is not None
     assert (lot.points, lot.purchase.amount_minor) == (30, 24000)

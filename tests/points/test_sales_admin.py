@@ -184,7 +184,9 @@ def test_a_pack_that_was_sold_is_not_deleted(cast: Cast, admin: Client, pack: Pa
 def test_a_price_that_changes_leaves_a_payment_as_it_is(cast: Cast, admin: Client, pack: Pack, at: datetime):
     Price.objects.create(pack=pack, currency="EUR", amount_minor=24000)
     assert cast.owner.user is not None
-    payment = begin_payment(customer=cast.acme, user=cast.owner.user, pack_id=pack.pk, currency="EUR", at=at, key=key())
+    payment = begin_payment(
+        customer=cast.acme, user=cast.owner.user, pack_id=pack.pk, amount_minor=24000, currency="EUR", at=at, key=key()
+    )
     admin.post(there(pack), form(("EUR", "300"), pack=pack))
     payment.refresh_from_db()
     assert (prices(pack), payment.amount_minor) == ([("EUR", 30000)], 24000)
@@ -206,7 +208,9 @@ def test_only_admins_price_packs(cast: Cast, pack: Pack):
 def test_payments_with_what_contradicts_first(cast: Cast, admin: Client, pack: Pack, at: datetime):
     Price.objects.create(pack=pack, currency="EUR", amount_minor=24000)
     assert cast.owner.user is not None
-    odd = begin_payment(customer=cast.acme, user=cast.owner.user, pack_id=pack.pk, currency="EUR", at=at, key=key())
+    odd = begin_payment(
+        customer=cast.acme, user=cast.owner.user, pack_id=pack.pk, amount_minor=24000, currency="EUR", at=at, key=key()
+    )
     contradict_payment(payment_id=odd.pk, text="asked for 24000 <EUR>, the provider says 1", at=at)
     lot = bought(cast.other, 10, 9900, at=at)
     table = admin.get("/admin/points/payment/").content.decode()

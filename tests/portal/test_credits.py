@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -11,10 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from incidents.cases import CreditCase
 from incidents.models import Incident
 from incidents.services import crediting
+from points.models import Lot
+from points.queries import balance
 from supportdesk import clock
+from supportdesk.mail.models import OutgoingMail
 from supportdesk.people.models import Contact
+from supportdesk.people.templatetags.words import ends
 from tests.cast import Cast
 from tests.incidents_helpers import key, opened, signed_in
+from tests.points.ledger import bought, on_hold
 from tests.portal.test_report import plain
 
 pytestmark = pytest.mark.rule("R14", "D17")
@@ -44,9 +49,9 @@ def test_the_page_previews_both_ways(cast: Cast, case: CreditCase, at: datetime)
     words = said(cast, there(case.incident))
     assert "bug of ours" in words
     assert "10 points, valid until 1 Dec 2027" in words
-    assert "As a refund to the card Not possible: these points were not paid by card." in words
+    assert "As a refund to the card Not possible: not all of these points were paid by card." in words
     assert "I want the 10 points back" in words
-    assert "Please say so until Tue 15 Dec, 10:00 ; if you say nothing, it is points." in words
+    assert "Please say so by Tue 15 Dec, 10:00 ; if you say nothing, it is points." in words
     assert "Reference QM-4518" in words
     with clock.set_to(at + 100 * DAY):
         assert "10 points, valid until 10 Mar 2028" in said(cast, there(case.incident)), "worth what it was worth"
@@ -71,7 +76,9 @@ def test_points_are_chosen_by_the_button(cast: Cast, case: CreditCase):
 def test_the_card_is_refused_with_the_reason(cast: Cast, case: CreditCase):
     browser = signed_in(cast.owner)
     answer = browser.post(there(case.incident, "credit/"), {"choice": "card"}, follow=True)
-    assert "not possible: these points were not paid by card. Nothing was changed." in plain(answer.content.decode())
+    assert "not possible: not all of these points were paid by card. Nothing was changed." in plain(
+        answer.content.decode()
+    )
     for wrong in ({}, {"choice": "cash"}):
         answer = browser.post(there(case.incident, "credit/"), wrong, follow=True)
         assert "Choose points or the card." in plain(answer.content.decode())
@@ -144,3 +151,28 @@ def test_the_home_needs_as_many_queries_for_ten_bugs_as_for_one(cast: Cast, case
     assert asked("/") == one
     assert one <= 20
     assert asked(there(case.incident)) <= 20
+
+
+@pytest.mark.rule("D3")
+def test_an_end_within_a_day_is_said_with_its_time():
+    """A lot through 25 November that is spent and given back two minutes later is dead for most of the 26th."""
+    lot = Lot(expires_at=datetime(2027, 11, 26, 5, 0, tzinfo=UTC))
+    assert ends(lot, "America/New_York") == "25 Nov 2027"
+    lot.expires_at += timedelta(minutes=2)
+    assert ends(lot, "America/New_York") == "26 Nov 2027, 0:02"
+
+
+@pytest.mark.rule("D3", "D32")
+def test_what_comes_back_on_hold_is_said_before_and_after(cast: Cast, clock_at: datetime, at: datetime):
+    lot = bought(cast.acme, 10, 9000, at=clock_at)
+    incident = opened(cast.owner, at=clock_at, points=0)
+    case = crediting.mark_bug(incident_id=incident.pk, reference="B", user=cast.technician, at=clock_at, key=key())
+    on_hold(lot, at=clock_at)
+    assert "10 points of it are on hold at first" in said(cast, there(case.incident))
+    page = plain(signed_in(cast.admin).get(f"/admin/incidents/creditcase/{case.pk}/change/").content.decode())
+    assert "0 → 0 points on hand" in page
+    crediting.determine(case_id=case.pk, outcome="credited", reason="", user=cast.admin, at=at, key=key())
+    mail = OutgoingMail.objects.get(kind="incident_bug_determined")
+    for body in (mail.text, mail.html):
+        assert "10 points of it are on hold at first" in body
+    assert balance(customer_id=cast.acme.pk, at=at) == 0

@@ -13,19 +13,26 @@ from django import template
 from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from supportdesk import words
 from supportdesk.people.phones import readable
+from supportdesk.places import zone_info
 
 register = template.Library()
 
-SAYINGS = {"full": words.full, "short": words.day_and_time, "day": words.day, "clock": words.clock_time}
+SAYINGS = {"day": words.day, "clock": words.clock_time}
+DATED = {"full": words.full, "short": words.day_and_time}
 
 
 @register.simple_tag(takes_context=True)
 def when(context: template.Context, instant: datetime, zone: str, style: str = "near") -> SafeString:
     """A ``<time>`` in ``zone``: ``style`` is near (the default), full, short, day or clock."""
-    said = SAYINGS[style](instant, zone) if style in SAYINGS else words.near(instant, zone, at=context["request"].at)
+    at = context["request"].at
+    if style in DATED:
+        said = DATED[style](instant, zone, at=at)
+    else:
+        said = SAYINGS[style](instant, zone) if style in SAYINGS else words.near(instant, zone, at=at)
     return format_html('<time datetime="{}">{}</time>', instant.isoformat(timespec="minutes"), said)
 
 
@@ -115,6 +122,18 @@ def initials(name: str) -> str:
 def last_day_of(lot: Any, zone: str) -> str:
     """The last local day on which a lot can be spent (D1): an instant before it expires."""
     return words.day(lot.expires_at - timedelta(microseconds=1), zone)
+
+
+@register.filter
+def ends(lot: Any, zone: str) -> str:
+    """Until when points live: their last whole day, or the day and time where they end within one (D1, D3)."""
+    local = lot.expires_at.astimezone(zone_info(zone))
+    if (local - timedelta(microseconds=1)).date() != local.date():
+        return last_day_of(lot, zone)
+    return _("%(day)s, %(time)s") % {
+        "day": words.day(lot.expires_at, zone),
+        "time": words.clock_time(lot.expires_at, zone),
+    }
 
 
 @register.filter
