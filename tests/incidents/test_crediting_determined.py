@@ -96,6 +96,7 @@ def test_a_second_decision_is_told_who_decided_what(cast: Cast, case: CreditCase
         partial(decide, case, cast, "refused", reason="No"),
         partial(decide, case, cast, "credited"),
         partial(decide, case, cast, "refused", reason="No", key="k"),
+        partial(decide, case, cast, "credited", key="k", expires_at=at + 500 * DAY),
     ):
         with pytest.raises(AlreadyDetermined) as refused:
             again_(at=at + DAY)
