@@ -147,7 +147,7 @@ BACK_AGAIN: Final = "I am afraid it is back: exactly the same as before, since t
 # Packs and what they cost, in the smallest unit of each currency (D32).
 PRICES = (
     (10, {"EUR": 9000, "GBP": 7800, "JPY": 15000, "USD": 9800}),
-    (30, {"EUR": 24900, "GBP": 21600, "JPY": 41000, "USD": 27000}),
+    (30, {"EUR": 24900, "GBP": 21600, "JPY": 40500, "USD": 27000}),
     (100, {"EUR": 79000, "GBP": 68500, "JPY": 130000, "USD": 86000}),
-    (300, {"EUR": 219000, "GBP": 190000, "USD": 239000}),
+    (300, {"EUR": 219000, "GBP": 189000, "USD": 237000}),
 )
