@@ -13,7 +13,8 @@ const begin = () => {
   });
   card.mount("#card");
   delete place.dataset.loading;
-  card.on("change", (event) => { error.textContent = event?.error?.message ?? ""; });
+  // What the fields say of themselves; leaving them empty takes no word back that paying has said.
+  card.on("change", (event) => { if (event?.error || !event?.empty) error.textContent = event?.error?.message ?? ""; });
   let paid = false;
   form.addEventListener("submit", async (event) => {
     if (paid) return;

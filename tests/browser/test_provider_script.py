@@ -29,7 +29,10 @@ const card = stripe.elements({{ locale: "en" }}).create("card", {{ hidePostalCod
 window.heard = [];
 card.on("ready", () => {{ document.body.dataset.ready = "yes"; }});
 const said = document.getElementById("error");
-card.on("change", (event) => {{ heard.push(event); said.textContent = event.error?.message ?? ""; }});
+card.on("change", (event) => {{
+  heard.push(event);
+  if (event.error || !event.empty) said.textContent = event.error?.message ?? "";
+}});
 card.mount("#card");
 document.getElementById("pay").addEventListener("click", async () => {{
   const method = {{ card, billing_details: {{ name: "Isla" }} }};
@@ -191,7 +194,7 @@ def test_what_is_wrong_with_the_fields_is_said_and_nothing_is_sent(
     page.wait_for_function("window.result")
     error = page.evaluate("result.error")
     assert (error["type"], error["code"]) == ("validation_error", code)
-    assert page.locator("#error").inner_text() == error["message"]
+    expect(page.locator("#error")).to_have_text(error["message"])
     assert not provider.everything()["charges"]
 
 
