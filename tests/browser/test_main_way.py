@@ -34,7 +34,8 @@ def test_the_main_way(drivers: Drivers, running_desk: RunningDesk) -> None:
         move_to(technician, number)
         technician.keyboard.press("Enter")
         technician.wait_for_url(f"**/desk/incidents/{number}/")
-        technician.keyboard.press("a")
+        with technician.expect_navigation():
+            technician.keyboard.press("a")
         expect(technician.get_by_role("button", name="Take", exact=False)).to_have_count(0)
         write(technician, "n", "id_note-text", "canary-note")
         expect(technician.locator(".message.note")).to_contain_text("canary-note")
@@ -130,6 +131,7 @@ def grouped(number: str) -> str:
 
 def write(page: Page, key: str, field: str, text: str) -> None:
     """A key that goes to the field, words, and the keys that send them."""
+    page.wait_for_load_state()  # before that, no key is heard
     page.keyboard.press(key)
     expect(page.locator(f"#{field}")).to_be_focused()
     page.keyboard.type(text)
