@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
 from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, Choice
-from incidents.models import Kind, Release
+from incidents.models import ACCEPTED_KINDS, Release
 from incidents.statuses import Status
 from points.lifetimes import end_of
 from supportdesk.people.models import Contact
@@ -92,7 +92,7 @@ class ReportForm(forms.Form):
     )
     kind = forms.ChoiceField(
         label=_("What kind of problem is it?"),
-        choices=Kind.choices,
+        choices=[(kind.value, kind.label) for kind in ACCEPTED_KINDS],
         error_messages={"required": _("Choose one of the four."), "invalid_choice": _("Choose one of the four.")},
         widget=forms.RadioSelect,
     )

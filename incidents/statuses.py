@@ -22,27 +22,70 @@ class Act(StrEnum):
     TAKE = "take"
     ANSWER = "answer"
     NOTE = "note"
+    CALL = "call"  # log a call on it (D20)
     CLOSE = "close"
     CUSTOMER_MESSAGE = "customer_message"
-    REOPEN = "reopen"
+    CUSTOMER_CLOSE = "customer_close"
+    DECLINE = "decline"  # and never closed before (D15)
+    SPLIT = "split"  # D14
+    MERGE = "merge"  # it into another one (D35)
+    MERGE_INTO = "merge_into"  # another one into it
+    UNMERGE = "unmerge"  # D35
+    REOPEN = "reopen"  # D16
+    TAKE_BACK = "take_back"  # a mistaken closure or decline (D36)
+    MARK_BUG = "mark_bug"  # D17
+    DISPOSE = "dispose"  # of a feature request (D18)
+    FOLLOW = "follow"  # D38
 
 
 UNFINISHED: Final = (Status.NEW, Status.OPEN, Status.WAITING)
 FINISHED: Final = (Status.CLOSED, Status.DECLINED)
 
+_WORKED_ON: Final = frozenset(
+    {
+        Act.TAKE,
+        Act.ANSWER,
+        Act.NOTE,
+        Act.CALL,
+        Act.CLOSE,
+        Act.CUSTOMER_MESSAGE,
+        Act.CUSTOMER_CLOSE,
+        Act.DECLINE,
+        Act.SPLIT,
+        Act.MERGE,
+        Act.MERGE_INTO,
+        Act.MARK_BUG,
+        Act.DISPOSE,
+        Act.FOLLOW,
+    }
+)
+
 ALLOWED: Final[dict[Status, frozenset[Act]]] = {
-    Status.NEW: frozenset({Act.TAKE, Act.ANSWER, Act.NOTE, Act.CLOSE, Act.CUSTOMER_MESSAGE}),
-    Status.OPEN: frozenset({Act.TAKE, Act.ANSWER, Act.NOTE, Act.CLOSE, Act.CUSTOMER_MESSAGE}),
-    Status.WAITING: frozenset({Act.TAKE, Act.ANSWER, Act.NOTE, Act.CLOSE, Act.CUSTOMER_MESSAGE}),
+    Status.NEW: _WORKED_ON,
+    Status.OPEN: _WORKED_ON,
+    Status.WAITING: _WORKED_ON,
     # A customer's message is always kept; on a closed incident it asks to re-open (D16).
-    Status.CLOSED: frozenset({Act.NOTE, Act.CUSTOMER_MESSAGE, Act.REOPEN}),
-    Status.DECLINED: frozenset({Act.NOTE, Act.CUSTOMER_MESSAGE}),
+    Status.CLOSED: frozenset(
+        {
+            Act.NOTE,
+            Act.CALL,
+            Act.CUSTOMER_MESSAGE,
+            Act.REOPEN,
+            Act.TAKE_BACK,
+            Act.MARK_BUG,
+            Act.DISPOSE,
+            Act.FOLLOW,
+        }
+    ),
+    Status.DECLINED: frozenset({Act.NOTE, Act.CALL, Act.CUSTOMER_MESSAGE, Act.TAKE_BACK, Act.FOLLOW}),
 }
+# A merged incident is only a number that leads to another one (D35): what is written to it is written there.
+ALLOWED_MERGED: Final = frozenset({Act.UNMERGE})
 
 
-def allows(status: str, act: Act) -> bool:
-    """True where an incident of that status lets one do that (D10)."""
-    return act in ALLOWED[Status(status)]
+def allows(status: str, act: Act, *, merged: bool = False) -> bool:
+    """True where an incident of that status, or a merged one, lets one do that (D10, D35)."""
+    return act in (ALLOWED_MERGED if merged else ALLOWED[Status(status)])
 
 
 def after_customer_message(status: str) -> Status:

@@ -47,6 +47,10 @@ class Policy:
     reminder_business_days: int = 5  # D10
     auto_close_business_days: int = 10  # D10
     bug_answer_days: int = 14  # D17
+    split_parts_max: int = 10  # D14: more subordinate problems at once are taken for a slip of the hand
+    lapse_notice_days: int = 3  # D8, D14: how long before a draft or proposal lapses its customer is told
+    visitor_report_hours: int = 48  # D25: how long the link to a report can be followed
+    mistake_reason_max: int = 500  # D36: characters
     unmerge_hours: int = 24  # D35
     mistake_hours: int = 1  # D36
     undo_seconds: int = 10  # D41
@@ -60,6 +64,14 @@ class Policy:
     outbox_days: int = 3  # D30
     mail_tries: int = 3  # D29: then an unreadable mail is held with the error beside it
     mail_bytes_max: int = 25 * 1024 * 1024  # D31
+
+    # Files
+    file_bytes_max: int = 25 * 1024 * 1024  # D31: of one file
+    files_max: int = 20  # D31: of one message
+    message_files_bytes_max: int = 50 * 1024 * 1024  # D31: of one message's files together
+    file_name_max: int = 200  # D31: characters; a longer one is shortened in its middle
+    upload_hours: int = 24  # D31: then an upload that nothing was sent with is swept
+    uploads_waiting_max: int = 100  # D31: of one person, not sent with anything yet
 
     # The one clock
     clock_tolerance: timedelta = timedelta(minutes=5)  # D40

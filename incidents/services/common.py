@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from incidents.models import Incident, Message, MessageKind, TimelineCode, TimelineEntry
-from incidents.statuses import Act, allows
+from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
@@ -73,7 +73,7 @@ def lock_incident(incident_id: int) -> Incident:
 
 def must_allow(incident: Incident, act: Act) -> None:
     """Raises NotAllowed unless the incident's status lets one do that (D10)."""
-    if not allows(incident.status, act):
+    if not incident.allows(act):
         raise NotAllowed(status=incident.status, act=act)
 
 
@@ -90,3 +90,39 @@ def note_step(
     return TimelineEntry.objects.create(
         incident=incident, code=code, at=at, user=user, contact=contact, data=dict(data or {})
     )
+
+
+def set_status(incident: Incident, status: Status, *, at: datetime) -> None:
+    """Puts an incident into ``status``, with the instants that belong to it; the caller saves and writes the step."""
+    incident.status = status
+    incident.waits_since = at if status is Status.WAITING else None
+    incident.reminded_at = None
+    incident.closed_at = at if status in FINISHED else None
+
+
+def move(
+    incident: Incident, status: Status, *, at: datetime, user: User | None = None, contact: Contact | None = None
+) -> None:
+    """Moves an incident to another status with a step in its timeline; to its own nothing happens (D10)."""
+    if status == incident.status:
+        return
+    data = {"from": incident.status, "to": status.value}
+    note_step(incident, TimelineCode.STATUS, at=at, user=user, contact=contact, data=data)
+    set_status(incident, status, at=at)
+
+
+def shut(
+    incident: Incident,
+    code: TimelineCode,
+    *,
+    at: datetime,
+    user: User | None = None,
+    contact: Contact | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Closes an incident with a step of that code, which keeps what a taken-back closure restores (R13, D36)."""
+    first = incident.first_closed_at is None
+    kept = {"from": incident.status, "first": first, "wrote": incident.wrote_at and incident.wrote_at.isoformat()}
+    note_step(incident, code, at=at, user=user, contact=contact, data={**kept, **(data or {})})
+    incident.first_closed_at = incident.first_closed_at or at
+    set_status(incident, Status.CLOSED, at=at)

@@ -10,7 +10,17 @@ from django.db import transaction
 
 from incidents import mails
 from incidents.models import Incident, Message, MessageKind, TimelineCode, Via
-from incidents.services.common import KeyReused, Refused, checked, lock_incident, message_before, must_allow, note_step
+from incidents.services.common import (
+    KeyReused,
+    Refused,
+    checked,
+    lock_incident,
+    message_before,
+    move,
+    must_allow,
+    note_step,
+    shut,
+)
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
 from sla.services import answer_clock
@@ -86,7 +96,7 @@ def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -
             note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
         return "request"
     if not incident.is_finished:
-        _move(incident, after_customer_message(incident.status), at=at, contact=contact)
+        move(incident, after_customer_message(incident.status), at=at, contact=contact)
         # Several messages in a row wait since the first of them.
         incident.wrote_at = incident.wrote_at or at
     return "added"
@@ -127,10 +137,10 @@ def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, 
         note_step(incident, TimelineCode.TAKEN, at=at, user=user)
     incident.wrote_at = None
     if status is Status.CLOSED:
-        _close(incident, user=user, at=at)
+        shut(incident, TimelineCode.CLOSED, at=at, user=user)
         mails.closed(incident, message=message, at=at)
     else:
-        _move(incident, status, at=at, user=user)
+        move(incident, status, at=at, user=user)
         mails.answered(incident, message=message, at=at)
     incident.last_at = at
     incident.save()
@@ -147,7 +157,7 @@ def close(*, incident_id: int, user: User, at: datetime) -> Incident:
     must_allow(incident, Act.CLOSE)
     if incident.wrote_at is not None or incident.clocks.get(current=True).clock.answered_at is None:
         raise NoAnswerYet
-    _close(incident, user=user, at=at)
+    shut(incident, TimelineCode.CLOSED, at=at, user=user)
     mails.closed(incident, message=None, at=at)
     incident.last_at = at
     incident.save()
@@ -189,26 +199,3 @@ def keep_automatic(*, incident_id: int, text: str, contact: Contact | None, at: 
             },
         )
     return message
-
-
-def _close(incident: Incident, *, user: User, at: datetime) -> None:
-    incident.closed_at = at
-    incident.first_closed_at = incident.first_closed_at or at
-    note_step(incident, TimelineCode.CLOSED, at=at, user=user, data={"from": incident.status})
-    incident.status = Status.CLOSED
-
-
-def _move(
-    incident: Incident, status: Status, *, at: datetime, user: User | None = None, contact: Contact | None = None
-) -> None:
-    if status == incident.status:
-        return
-    note_step(
-        incident,
-        TimelineCode.STATUS,
-        at=at,
-        user=user,
-        contact=contact,
-        data={"from": incident.status, "to": status.value},
-    )
-    incident.status = status

@@ -18,14 +18,17 @@ from incidents.models import (
     IncidentClock,
     Message,
     MessageKind,
+    Release,
     TimelineCode,
     Via,
 )
 from incidents.numbers import number_of
 from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, checked, note_step
+from points.models import Charge
 from points.services import NotEnoughPoints, charge
+from sla.models import ResponseClock
 from sla.services import start_clock
-from supportdesk.people.models import Contact, Edition
+from supportdesk.people.models import Contact, Customer, Edition, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
 
@@ -66,8 +69,10 @@ class Report:
 
 
 @transaction.atomic
-def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
+def open_incident(*, report: Report, at: datetime, key: str, via: str = Via.FORM, user: User | None = None) -> Incident:
     """Opens an incident: number, charge, clock, first message, timeline and mail, all or nothing (R3).
+
+    ``user`` is the technician who logs a call for the contact (D20); otherwise the contact's own sign-in acts.
 
     ``key`` was made before the first try: the same key with the same report gives the first incident back.
 
@@ -85,6 +90,49 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
     if release is None:
         raise ReleaseNotCurrent
 
+    incident, paid, clock = begin(
+        report=report, customer=customer, release=release, actor=user or report.contact.user, at=at, key=key
+    )
+    Message.objects.create(
+        incident=incident,
+        kind=MessageKind.CUSTOMER,
+        via=via,
+        contact=report.contact,
+        text=report.text,
+        at=at,
+        key=f"open:{key}",
+    )
+    note_step(
+        incident,
+        TimelineCode.OPENED,
+        at=at,
+        user=user,
+        contact=report.contact,
+        data={"points": paid.points, "charge": paid.pk, "clock": clock.pk, "due": clock.due_at.isoformat()},
+    )
+    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text, at=at)
+    if mail is not None:
+        note_step(incident, TimelineCode.NUMBER_MAILED, at=at, data={"mail": mail.pk})
+    return incident
+
+
+def begin(
+    *,
+    report: Report,
+    customer: Customer,
+    release: Release,
+    actor: User | None,
+    at: datetime,
+    key: str,
+    origin: Incident | None = None,
+    origin_kind: str = "",
+    owner: User | None = None,
+) -> tuple[Incident, Charge, ResponseClock]:
+    """What each incident begins with: number, charge, row, clock (R3, R6, D9). Messages and mails are the caller's.
+
+    The caller holds the customer's lock, and asked whether the edition and the release allow it.
+    Raises NotEnoughPoints, NoBusinessHours.
+    """
     number = _next_number()
     paid = charge(
         customer_id=customer.pk,
@@ -92,7 +140,7 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         channel=report.channel,
         reference=number,
         at=at,
-        actor=report.contact.user,
+        actor=actor,
         key=f"open:{key}",
     )
     incident = Incident.objects.create(
@@ -106,30 +154,14 @@ def open_incident(*, report: Report, at: datetime, key: str) -> Incident:
         subject=report.subject,
         opened_at=at,
         last_at=at,
+        owner=owner,
+        origin=origin,
+        origin_kind=origin_kind,
     )
     clock = start_clock(place=customer.place, customer_id=customer.pk, at=at)
     IncidentCharge.objects.create(incident=incident, charge=paid)
     IncidentClock.objects.create(incident=incident, clock=clock)
-    Message.objects.create(
-        incident=incident,
-        kind=MessageKind.CUSTOMER,
-        via=Via.FORM,
-        contact=report.contact,
-        text=report.text,
-        at=at,
-        key=f"open:{key}",
-    )
-    note_step(
-        incident,
-        TimelineCode.OPENED,
-        at=at,
-        contact=report.contact,
-        data={"points": paid.points, "charge": paid.pk, "clock": clock.pk, "due": clock.due_at.isoformat()},
-    )
-    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text, at=at)
-    if mail is not None:
-        note_step(incident, TimelineCode.NUMBER_MAILED, at=at, data={"mail": mail.pk})
-    return incident
+    return incident, paid, clock
 
 
 @transaction.atomic

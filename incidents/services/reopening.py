@@ -8,7 +8,7 @@ from django.db import transaction
 
 from incidents import mails
 from incidents.models import Incident, IncidentClock, Message, MessageKind, TimelineCode, Via
-from incidents.services.common import Refused, checked, lock_incident, message_before, must_allow, note_step
+from incidents.services.common import Refused, checked, lock_incident, message_before, must_allow, note_step, set_status
 from incidents.statuses import Act, Status
 from sla.services import start_clock
 from supportdesk.people.models import User
@@ -30,8 +30,8 @@ def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
     note_step(
         incident, TimelineCode.REOPENED, at=at, user=user, data={"clock": clock.pk, "due": clock.due_at.isoformat()}
     )
-    incident.status = Status.OPEN
-    incident.closed_at = incident.reopen_asked_at = None
+    set_status(incident, Status.OPEN, at=at)
+    incident.reopen_asked_at = None
     incident.wrote_at = incident.last_at = at
     incident.save()
     mails.reopened(incident, clock=clock, at=at)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.desk import calendar, held, views
+from supportdesk.desk import acts, calendar, held, views
 
 app_name = "desk"
 urlpatterns = [
@@ -12,12 +12,12 @@ urlpatterns = [
     path("held/<int:pk>/attach/", held.attach, name="attach"),
     path("held/<int:pk>/discard/", held.discard, name="discard"),
     path("incidents/<str:number>/", views.incident, name="incident"),
-    path("incidents/<str:number>/take/", views.take, name="take"),
-    path("incidents/<str:number>/hand-over/", views.hand_over, name="hand_over"),
-    path("incidents/<str:number>/answer/", views.answer, name="answer"),
-    path("incidents/<str:number>/note/", views.note, name="note"),
-    path("incidents/<str:number>/close/", views.close, name="close"),
-    path("incidents/<str:number>/reopen/", views.reopen, name="reopen"),
-    path("incidents/<str:number>/bug/", views.bug, name="bug"),
-    path("incidents/<str:number>/refuse/", views.refuse, name="refuse"),
+    path("incidents/<str:number>/take/", acts.take, name="take"),
+    path("incidents/<str:number>/hand-over/", acts.hand_over, name="hand_over"),
+    path("incidents/<str:number>/answer/", acts.answer, name="answer"),
+    path("incidents/<str:number>/note/", acts.note, name="note"),
+    path("incidents/<str:number>/close/", acts.close, name="close"),
+    path("incidents/<str:number>/reopen/", acts.reopen, name="reopen"),
+    path("incidents/<str:number>/bug/", acts.bug, name="bug"),
+    path("incidents/<str:number>/refuse/", acts.refuse, name="refuse"),
 ]

@@ -14,7 +14,7 @@ from incidents.forms import ChoiceForm
 from incidents.services import crediting
 from points.templatetags.point_words import no_card
 from supportdesk.people.doors import DeskRequest, door
-from supportdesk.portal.views import contact_of, incident_of
+from supportdesk.portal.page import contact_of, incident_of
 
 
 @door("contact")

@@ -13,19 +13,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from incidents import access, queries
 from incidents.forms import MessageForm, ReportForm, renew_key
-from incidents.models import Channel, Draft, Incident, Via
-from incidents.numbers import is_number
+from incidents.models import Channel, Draft, Via
 from incidents.services import opening
 from incidents.services.common import KeyReused
 from incidents.services.conversation import customer_message
-from incidents.windows import may_reopen, reopen_until
 from points.services import NotEnoughPoints
-from supportdesk import words
-from supportdesk.people.access import contacts_for, customers_for
+from supportdesk.people.access import contacts_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken
 from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
 from supportdesk.portal.accounts import accounts, own_holders, sheets
+from supportdesk.portal.page import contact_of, incident_of, render_incident
 from supportdesk.portal.statement_file import statement_file
 
 
@@ -144,7 +142,7 @@ def incident(request: DeskRequest, number: str) -> HttpResponse:
     """One incident: the conversation, the deadline and why, what it cost."""
     found = incident_of(request, number)
     fresh = request.session.pop("fresh", "") == found.number
-    return _incident_page(request, found, MessageForm(initial={"key": uuid4().hex}), fresh=fresh)
+    return render_incident(request, found, MessageForm(initial={"key": uuid4().hex}), fresh=fresh)
 
 
 @door("contact")
@@ -154,7 +152,7 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
     found = incident_of(request, number)
     form = MessageForm(request.POST)
     if not form.is_valid():
-        return _incident_page(request, found, form, status=422)
+        return render_incident(request, found, form, status=422)
     contact = contact_of(request, found)
     try:
         added = customer_message(
@@ -168,7 +166,7 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
     except KeyReused:
         renew_key(form)
         form.add_error("text", _("This was sent before with another text. Nothing was lost: send it again to add it."))
-        return _incident_page(request, found, form, status=422)
+        return render_incident(request, found, form, status=422)
     keep_taken(request, form.cleaned_data["key"])
     words_of = {
         "added": _("Your message is with us."),
@@ -177,27 +175,6 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
     }
     messages.success(request, words_of[added.outcome])
     return redirect("portal:incident", found.number)
-
-
-def _incident_page(
-    request: DeskRequest, found: Incident, form: MessageForm, *, fresh: bool = False, status: int = 200
-) -> HttpResponse:
-    zone = found.customer.zone
-    first = found.first_closed_at
-    over = first is not None and found.is_finished and not may_reopen(first_closed_at=first, zone=zone, at=request.at)
-    context = {
-        "place": "home",
-        "incident": found,
-        "story": queries.story(request.scope, found, at=request.at, whole="all" in request.GET),
-        "form": form,
-        "fresh": fresh,
-        "credit": queries.credit_on(request.scope, found, at=request.at),
-        "window_over": over,
-        "reopen_through": words.day(reopen_until(first_closed_at=first, zone=zone) - timedelta(microseconds=1), zone)
-        if first
-        else "",
-    }
-    return render(request, "portal/incident.html", context, status=status)
 
 
 @door("contact")
@@ -292,23 +269,6 @@ def _page(request: DeskRequest) -> int:
 def _own_contacts(request: DeskRequest) -> list[Contact]:
     own = contacts_for(request.scope).filter(pk__in=request.scope.contact_ids)
     return list(own.select_related("customer", "user").order_by("customer__name", "pk"))
-
-
-def incident_of(request: DeskRequest, number: str) -> Incident:
-    """The incident of that number, if the reader may see it here; 404 otherwise (D22)."""
-    if not is_number(number):
-        raise Http404
-    seen = access.incidents_for(request.scope).filter(customer__in=customers_for(request.scope))
-    mine = seen.filter(customer_id__in=request.scope.customer_ids)
-    return get_object_or_404(mine.select_related("customer", "contact", "owner", "release__product"), number=number)
-
-
-def contact_of(request: DeskRequest, found: Incident) -> Contact:
-    """The contact that the reader is of the incident's customer."""
-    member = request.scope.membership(found.customer_id)
-    if member is None:
-        raise Http404
-    return get_object_or_404(contacts_for(request.scope), pk=member.contact_id)
 
 
 def _draft(request: DeskRequest, pk: int) -> Draft:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -93,8 +94,12 @@ def test_the_number_of_queries_is_the_same_whatever_the_history(cast: Cast, at: 
 
 
 @pytest.mark.rule("R3")
-@pytest.mark.parametrize("broken", ["opened", "queue_mail", "render_mail"])
-def test_a_fault_on_the_way_leaves_nothing(cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch, broken: str):
+@pytest.mark.parametrize(
+    ("where", "broken"), [(mails, "opened"), (mails.sending, "queue_mail"), (mails.sending, "render_mail")]
+)
+def test_a_fault_on_the_way_leaves_nothing(
+    cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch, where: ModuleType, broken: str
+):
     with_points(cast.acme, 10, at=at)
     a_release()
     before = _rows()
@@ -102,7 +107,7 @@ def test_a_fault_on_the_way_leaves_nothing(cast: Cast, at: datetime, monkeypatch
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("the mail cannot be written")
 
-    monkeypatch.setattr(mails, broken, fail)
+    monkeypatch.setattr(where, broken, fail)
     with pytest.raises(RuntimeError):
         opening.report_problem(report=a_report(cast.owner), at=at, key="a key of the form")
     assert _rows() == before

@@ -1,0 +1,79 @@
+"""How a mail of an incident is written into the outbox: to one contact, or to staff (D26, D30)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from incidents.models import Incident, IncidentMail, Message
+from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.outgoing import can_be_mailed, queue_mail
+from supportdesk.mail.render import render_mail
+from supportdesk.mail.tokens import reply_address
+from supportdesk.people.models import Contact
+
+THREAD_IDS = 8
+
+
+def send(
+    name: str,
+    incident: Incident,
+    *,
+    to: Contact,
+    at: datetime,
+    key: str,
+    message: Message | None = None,
+    **context: Any,
+) -> OutgoingMail | None:
+    if not to.email or to.removed_at is not None or not can_be_mailed(to.email):
+        return None
+    rendered = render_mail(
+        f"incident_{name}",
+        {
+            "incident": incident,
+            "contact": to,
+            "customer": incident.customer,
+            "message": message,
+            "can_answer": True,
+            "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
+            "report_link": settings.BASE_URL + reverse("portal:report"),
+            **context,
+        },
+    )
+    thread = _thread(incident)
+    theirs = _last_message_id(incident)
+    mail = queue_mail(
+        to_address=to.email,
+        to_name=to.name,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        at=at,
+        kind=f"incident_{name}",
+        key=key,
+        about=f"incident:{incident.pk}",
+        reply_to=reply_address(incident_id=incident.pk, contact_id=to.pk),
+        in_reply_to=theirs or (thread[-1] if thread else ""),
+        references=(*thread, *([theirs] if theirs else [])),
+        automatic=message is None,
+    )
+    IncidentMail.objects.get_or_create(mail=mail, defaults={"incident": incident, "contact": to, "message": message})
+    return mail
+
+
+def _thread(incident: Incident) -> list[str]:
+    """The Message-IDs that mail programs go by: of the first mail of the incident, and of the latest ones."""
+    ids = incident.mails.values_list("mail__message_id", flat=True)
+    latest = list(ids.order_by("-id")[:THREAD_IDS])[::-1]
+    if len(latest) < THREAD_IDS:
+        return latest
+    return list(dict.fromkeys([*ids.order_by("id")[:1], *latest]))
+
+
+def _last_message_id(incident: Incident) -> str:
+    """The Message-ID of the customer's latest mail, so that their program shows our answer below it."""
+    theirs = incident.messages.filter(raw_mail__isnull=False, kind="customer").order_by("at", "id")
+    return theirs.values_list("raw_mail__message_id", flat=True).last() or ""

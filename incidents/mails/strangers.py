@@ -1,0 +1,39 @@
+"""Mails to addresses that nobody vouches for (D27): the same words whoever wrote."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.urls import reverse
+
+from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.outgoing import NotAnAddress, queue_mail
+from supportdesk.mail.render import render_mail
+
+NOT_FILED = "not_filed"
+
+
+def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: datetime) -> OutgoingMail | None:
+    """Says that a mail was taken and that a person looks at it (D27); the caller keeps to one a day.
+
+    The same words whoever wrote: they tell neither who is a customer nor what a ticket number belongs to,
+    and they repeat nothing of what was written.
+    """
+    rendered = render_mail("not_filed", {"report_link": settings.BASE_URL + reverse("portal:report")})
+    try:
+        return queue_mail(
+            to_address=to_address,
+            to_name="",
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            at=at,
+            kind=NOT_FILED,
+            key=f"not-filed:{key}",
+            about=about,
+            in_reply_to=in_reply_to,
+            references=(in_reply_to,),
+        )
+    except NotAnAddress:
+        return None

@@ -1,0 +1,85 @@
+"""Reports that are not opened yet (D8, D25)."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.incident import Channel, Incident, Kind
+from incidents.models.products import Release
+from supportdesk.people.models import Contact, Customer, User
+from supportdesk.policy import POLICY
+
+
+class Draft(models.Model):
+    """A report that is not opened yet: no number, no clock, no charge (D8). Kept for 30 days."""
+
+    key = models.CharField(max_length=64, unique=True)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="drafts")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="drafts")
+    channel = models.CharField(max_length=8, choices=Channel)
+    kind = models.CharField(max_length=16, choices=Kind)
+    release = models.ForeignKey(Release, on_delete=models.PROTECT)
+    subject = models.CharField(max_length=POLICY.subject_max)
+    text = models.TextField()
+    created_at = models.DateTimeField()
+    kept_until = models.DateTimeField()
+    incident = models.OneToOneField(Incident, on_delete=models.PROTECT, null=True, related_name="draft")
+    discarded_at = models.DateTimeField(null=True)
+    # The technician who took the call: they open it when the points arrive (D20).
+    logged_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    origin = models.ForeignKey(
+        Incident, on_delete=models.PROTECT, null=True, related_name="+", help_text="What it is reported anew from."
+    )
+    reminded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["kept_until"], condition=Q(incident=None, discarded_at=None), name="draft_ages"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(text__length__lte=POLICY.text_max), name="draft_not_over_long")
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class VisitorReport(models.Model):
+    """A report of somebody who is not signed in: a link to it was mailed to the address they gave (D25).
+
+    Nobody's until the link is followed and its button pressed; whose it may become is asked then, of the address.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    digest = models.CharField(max_length=64, unique=True, help_text="Of the link's token, which is kept nowhere.")
+    email = models.EmailField()
+    network = models.CharField(max_length=64, help_text="Where it came from, for the budget (D28).")
+    kind = models.CharField(max_length=16, choices=Kind)
+    release = models.ForeignKey(Release, on_delete=models.PROTECT)
+    subject = models.CharField(max_length=POLICY.subject_max)
+    text = models.TextField()
+    created_at = models.DateTimeField()
+    kept_until = models.DateTimeField()
+    incident = models.OneToOneField(Incident, on_delete=models.PROTECT, null=True, related_name="+")
+    draft = models.OneToOneField(Draft, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("report by link")
+        verbose_name_plural = _("reports by link")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["email", "created_at"], name="visitor_report_by_address"),
+            models.Index(fields=["network", "created_at"], name="visitor_report_by_network"),
+            models.Index(fields=["kept_until"], name="visitor_report_ages"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(text__length__lte=POLICY.text_max), name="visitor_report_not_over_long")
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
