@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,30 @@ from supportdesk.mail.tokens import reply_address
 from supportdesk.people.models import Contact
 
 THREAD_IDS = 8
+
+
+def readers(incident: Incident) -> list[Contact]:
+    """Whom an incident's mails go to (D38)."""
+    return [incident.contact]
+
+
+def tell(
+    name: str,
+    incident: Incident,
+    *,
+    at: datetime,
+    key: str,
+    message: Message | None = None,
+    leave_out: Collection[int] = (),
+    **context: Any,
+) -> list[OutgoingMail]:
+    """One mail to each reader of the incident, but to the contacts whose ids are in ``leave_out`` (D38)."""
+    sent = []
+    for reader in readers(incident):
+        own = key if reader.pk == incident.contact_id else f"{key}:to:{reader.pk}"
+        if reader.pk not in leave_out:
+            sent.append(send(name, incident, to=reader, at=at, key=own, message=message, **context))
+    return [mail for mail in sent if mail is not None]
 
 
 def send(
