@@ -105,7 +105,8 @@ def _send(name: str, customer: Customer, *, at: datetime, key: str, about: str, 
     """One mail to everybody who is told; an address that is none keeps nobody else from theirs."""
     sent = 0
     link = settings.BASE_URL + reverse("portal:points")
-    rendered = render_mail(f"points_{name}", {"customer": customer, "link": link, "buy_link": _buy_link(), **context})
+    common = {"customer": customer, "link": link, "buy_link": _buy_link(), "at": at}
+    rendered = render_mail(f"points_{name}", {**common, **context})
     for contact in told_of_points(customer.pk):
         with suppress(NotAnAddress):
             queue_mail(

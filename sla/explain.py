@@ -7,13 +7,14 @@ instant, shown in the reader's zone.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from sla.calendar import DAY, Kind
-from sla.deadline import Plan
+from sla.deadline import Plan, Skipped
 from supportdesk.policy import POLICY
 
 OPENS: Final = POLICY.opens.hour * 60 + POLICY.opens.minute
@@ -29,6 +30,7 @@ class CountedRow:
     """
 
     days: tuple[date]
+    zone: ZoneInfo
     start: datetime
     end: datetime
     minutes: float
@@ -39,32 +41,68 @@ class CountedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedRow:
-    """Local days that did not count; the days of a weekend stand together."""
+    """Local days in a row that did not count for one reason, by its ``name``; a weekend's is its first day's.
+
+    A weekend between days of one closure, or of one holiday, is among them: it takes nothing from anybody. A holiday
+    on a weekend is no reason of its own, for that day would not have counted anyway.
+    """
 
     days: tuple[date, ...]
+    zone: ZoneInfo
     kind: Kind
-    names: tuple[str, ...]
+    name: str
 
 
 Row = CountedRow | SkippedRow
 
 
 def rows(plan: Plan, *, zone: ZoneInfo) -> tuple[Row, ...]:
-    """``plan`` day by day, in order, as clocks in ``zone`` show it (D24)."""
-    skipped: list[SkippedRow] = []
-    for skip in plan.skipped:
-        last = skipped[-1] if skipped else None
-        if last and skip.kind == last.kind == "weekend" and skip.day == last.days[-1] + DAY:
-            skipped[-1] = SkippedRow(days=(*last.days, skip.day), kind="weekend", names=(*last.names, skip.name))
-        else:
-            skipped.append(SkippedRow(days=(skip.day,), kind=skip.kind, names=(skip.name,)))
+    """``plan`` in order, a day or a run of skipped days a row, as clocks in ``zone`` show it (D24)."""
+    skipped = [
+        SkippedRow(days=tuple(skip.day for skip in run), zone=zone, kind=run[0].kind, name=run[0].name)
+        for run in _runs(plan.skipped)
+    ]
     counted: list[Row] = []
     for count in plan.counted:
         start, end = count.start.astimezone(zone), count.end.astimezone(zone)
         x, until = math.floor(_since_opening(start)), math.ceil(_since_opening(end))
         width = max(0, until - x)
-        counted.append(CountedRow(days=(count.day,), start=start, end=end, minutes=count.minutes, x=x, width=width))
+        counted.append(
+            CountedRow(days=(count.day,), zone=zone, start=start, end=end, minutes=count.minutes, x=x, width=width)
+        )
     return tuple(sorted([*counted, *skipped], key=lambda row: row.days[0]))
+
+
+def _runs(skipped: Sequence[Skipped]) -> list[list[Skipped]]:
+    """Days that follow each other and were skipped for one reason, together."""
+    runs: list[list[Skipped]] = []
+    for skip in skipped:
+        last = runs[-1] if runs else None
+        if (
+            last
+            and _goes_on(last[-1], skip)
+            and (last[0].kind == skip.kind == "weekend" or _reason(last[0]) == _reason(skip))
+        ):
+            last.append(skip)
+        elif len(runs) > 1 and last and last[0].kind == "weekend" and _bridges(runs[-2], last, skip):
+            runs[-2:] = [[*runs[-2], *last, skip]]
+        else:
+            runs.append([skip])
+    return runs
+
+
+def _bridges(before: list[Skipped], weekend: list[Skipped], after: Skipped) -> bool:
+    """Whether a weekend stands between days of one reason, with nothing else between them."""
+    same = before[0].kind != "weekend" and _reason(before[0]) == _reason(after)
+    return same and _goes_on(before[-1], weekend[0]) and _goes_on(weekend[-1], after)
+
+
+def _goes_on(before: Skipped, after: Skipped) -> bool:
+    return after.day == before.day + DAY
+
+
+def _reason(skip: Skipped) -> tuple[Kind, str]:
+    return skip.kind, skip.name
 
 
 def _since_opening(local: datetime) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.utils import formats
@@ -10,27 +11,44 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 MINUS = "−"  # U+2212, the minus sign
+FAR_DAYS: Final = 183  # about six months: from here on a month alone may be last year's or next year's
+NEAR_DAYS: Final = 6  # within these a weekday can be no other week's
+TICK: Final = timedelta(microseconds=1)
 
 
-def full(instant: datetime, zone: str, *, at: datetime | None = None) -> str:
-    """Day and time in full: "Tuesday 1 December, 11:20"; with its year where that is not the one of ``at``."""
+def full(instant: datetime, zone: str, *, at: datetime) -> str:
+    """Day and time in full: "Tuesday 1 December, 11:20"; with its year where it is missed, read at ``at`` (D24)."""
     local = instant.astimezone(ZoneInfo(zone))
-    if _other_year(local, at):
+    if year_is_missed(local.date(), today=at.astimezone(local.tzinfo).date()):
         return formats.date_format(local, pgettext("date and time, in full, with year", "l j F Y, G:i"))
     return formats.date_format(local, pgettext("date and time, in full", "l j F, G:i"))
 
 
-def day_and_time(instant: datetime, zone: str, *, at: datetime | None = None) -> str:
-    """Day and time in short: "Tue 1 Dec, 11:20"; with its year where that is not the one of ``at``."""
+def day_and_time(instant: datetime, zone: str, *, at: datetime) -> str:
+    """Day and time in short: "Tue 1 Dec, 11:20"; with its year where it is missed, read at ``at`` (D24)."""
     local = instant.astimezone(ZoneInfo(zone))
-    if _other_year(local, at):
+    if year_is_missed(local.date(), today=at.astimezone(local.tzinfo).date()):
         return formats.date_format(local, pgettext("date and time, with year", "D j M Y, G:i"))
     return formats.date_format(local, pgettext("date and time", "D j M, G:i"))
 
 
-def _other_year(local: datetime, at: datetime | None) -> bool:
-    """Months apart, so that January is not told its year in December."""
-    return at is not None and local.year != at.astimezone(local.tzinfo).year and abs(local - at) > timedelta(days=90)
+def days(first: date, last: date, *, today: date) -> tuple[str, ...]:
+    """A day, or the first and the last of several: "Mon 21 Dec", "Sun 3 Jan 2027"; read on ``today`` (D24)."""
+    ends_far = year_is_missed(last, today=today)
+    said = formats.date_format(last, pgettext("day with year", "D j M Y") if ends_far else pgettext("day", "D j M"))
+    if first == last:
+        return (said,)
+    # One year that both share is said once, at the end.
+    starts_far = year_is_missed(first, today=today) and not (ends_far and first.year == last.year)
+    return (
+        formats.date_format(first, pgettext("day with year", "D j M Y") if starts_far else pgettext("day", "D j M")),
+        said,
+    )
+
+
+def year_is_missed(day: date, *, today: date) -> bool:
+    """Whether a day needs its year: it is another one than today's, or the day is about half a year away."""
+    return day.year != today.year or abs((day - today).days) > FAR_DAYS
 
 
 def clock_time(instant: datetime, zone: str) -> str:
@@ -43,6 +61,33 @@ def day(instant: datetime, zone: str) -> str:
     return formats.date_format(instant.astimezone(ZoneInfo(zone)), pgettext("date", "j M Y"))
 
 
+def until(ends: datetime, zone: str) -> str:
+    """Until when something counts that ends at ``ends``: its last whole day here, "25 Nov 2027", or where it ends
+    within a day "26 Nov 2027, 0:02": a credit does, and a lot of somebody who has moved since (D1, D3)."""
+    if is_whole_day(ends, zone):
+        return last_day(ends, zone)
+    return _("%(day)s, %(time)s") % {"day": day(ends, zone), "time": clock_time(ends, zone)}
+
+
+def is_whole_day(ends: datetime, zone: str) -> bool:
+    """Whether what ends at ``ends`` counts to the end of its last day here."""
+    return last_day(ends, zone) != day(ends, zone)
+
+
+def last_day(ends: datetime, zone: str) -> str:
+    """The last day here that has an instant before ``ends``."""
+    # Taken off in UTC: clocks that skip midnight would make the hour after it the day before.
+    return day(ends.astimezone(UTC) - TICK, zone)
+
+
+def soon(instant: datetime, zone: str, *, at: datetime) -> str:
+    """A deadline, as short as can be said with its time: "14:35", "Wed 14:35", "Mon 4 Jan 2027, 14:35"."""
+    tz = ZoneInfo(zone)
+    if abs((instant.astimezone(tz).date() - at.astimezone(tz).date()).days) < NEAR_DAYS:
+        return near(instant, zone, at=at)
+    return day_and_time(instant, zone, at=at)
+
+
 def near(instant: datetime, zone: str, *, at: datetime) -> str:
     """As short as it can be said from ``at``: "9:11" today, "Wed 14:35" this week, "14 Sep", "14 Sep 2025"."""
     tz = ZoneInfo(zone)
@@ -50,11 +95,11 @@ def near(instant: datetime, zone: str, *, at: datetime) -> str:
     distance = abs((local.date() - today).days)
     if distance == 0:
         return formats.date_format(local, pgettext("time of day", "G:i"))
-    if distance < 6:
+    if distance < NEAR_DAYS:
         return formats.date_format(local, pgettext("weekday and time", "D G:i"))
-    if local.year == today.year:
-        return formats.date_format(local, pgettext("date without year", "j M"))
-    return day(instant, zone)
+    if year_is_missed(local.date(), today=today):
+        return day(instant, zone)
+    return formats.date_format(local, pgettext("date without year", "j M"))
 
 
 def hours(length: timedelta) -> str:

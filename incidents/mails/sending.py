@@ -65,6 +65,7 @@ def send(
             "can_answer": True,
             "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
             "report_link": settings.BASE_URL + reverse("portal:report"),
+            "at": at,
             **context,
         },
     )

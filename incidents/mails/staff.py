@@ -40,6 +40,7 @@ def _tell_staff(name: str, incident: Incident, *, clock: ResponseClock, key: str
                 "clock": clock,
                 "reader": reader,
                 "link": link,
+                "at": at,
                 **context,
             },
         )

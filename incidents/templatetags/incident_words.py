@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -13,9 +15,12 @@ from incidents.cases import CaseState, Choice, CreditCase
 from incidents.models import TimelineEntry
 from incidents.queue import Counts, Decisions, Group, Row, There
 from points.models import Lot
+from sla import saying
+from sla.explain import Row as DayRow
 from supportdesk import words
 from supportdesk.people.models import User
 from supportdesk.people.scope import scope_of
+from supportdesk.people.templatetags.words import read_at
 
 register = template.Library()
 
@@ -46,14 +51,36 @@ def tone(step: TimelineEntry) -> str:
     return stories.tone(step)
 
 
-@register.simple_tag
-def due_words(row: Row, reader: User) -> str:
+@register.simple_tag(takes_context=True)
+def row_line(context: template.Context, row: DayRow) -> str:
+    """A day, or a run of them, of a deadline on one line, for mails (D24)."""
+    return saying.line(row, at=read_at(context))
+
+
+@register.simple_tag(takes_context=True)
+def row_days(context: template.Context, row: DayRow) -> SafeString:
+    """Which days a row of a deadline is of; a day is not broken over two lines (D24)."""
+    days = saying.days_of(row, at=read_at(context))
+    # The dash stays with the day before it.
+    held = [f"{day}{saying.between(row).rstrip()}" for day in days[:-1]]
+    return format_html_join(" ", '<span class="nowrap">{}</span>', ((day,) for day in [*held, days[-1]]))
+
+
+@register.filter
+def row_reason(row: DayRow) -> str:
+    """What became of the days of a row (D24)."""
+    return saying.reason(row)
+
+
+@register.simple_tag(takes_context=True)
+def due_words(context: template.Context, row: Row, reader: User) -> str:
     """What is left and when an answer is due, for the customer first, then for the reader (D21, D24)."""
     customer = row.incident.customer
+    at = read_at(context)
     due = {
-        "there": words.day_and_time(row.due_at, customer.zone, at=row.incident.opened_at),
+        "there": words.day_and_time(row.due_at, customer.zone, at=at),
         "place": customer.place_name,
-        "here": words.day_and_time(row.due_at, reader.zone, at=row.incident.opened_at),
+        "here": words.day_and_time(row.due_at, reader.zone, at=at),
     }
     if row.hand is not None and row.hand.tone == "breached":
         return _("late since %(there)s in %(place)s, %(here)s for you") % due
@@ -73,9 +100,9 @@ def there_words(context: template.Context, there: There, reader: User) -> str:
         return _("open now in %(place)s") % {"place": there.place}
     said = _("opens in %(length)s: %(there)s in %(place)s, %(here)s for you") % {
         "length": opens_in(context, there),
-        "there": words.day_and_time(there.opens_at, there.zone),
+        "there": words.day_and_time(there.opens_at, there.zone, at=read_at(context)),
         "place": there.place,
-        "here": words.day_and_time(there.opens_at, reader.zone),
+        "here": words.day_and_time(there.opens_at, reader.zone, at=read_at(context)),
     }
     if not there.skipped:
         return said
@@ -85,7 +112,7 @@ def there_words(context: template.Context, there: There, reader: User) -> str:
 @register.simple_tag(takes_context=True)
 def opens_in(context: template.Context, there: There) -> str:
     """How long until a customer's hours begin: "2 h"; nothing where they have."""
-    return words.ago(context["request"].at, at=there.opens_at) if there.opens_at else ""
+    return words.ago(read_at(context), at=there.opens_at) if there.opens_at else ""
 
 
 @register.filter

@@ -106,10 +106,10 @@ def _mails(count: int) -> str:
 
 def through(ends: datetime, zone: str) -> str:
     """The last day, or to the minute where an end is no midnight here: "through 15 Jan 2027" (D1, D3)."""
-    local = ends.astimezone(zone_info(zone))
-    if (local.hour, local.minute, local.second, local.microsecond) == (0, 0, 0, 0):
-        return _("through %(day)s") % {"day": words.day(ends - TICK, zone)}
-    return _("until %(day)s, %(time)s") % {"day": words.day(ends, zone), "time": words.clock_time(ends, zone)}
+    until = words.until(ends, zone)
+    return (
+        _("through %(day)s") % {"day": until} if words.is_whole_day(ends, zone) else _("until %(day)s") % {"day": until}
+    )
 
 
 def days_left(ends: datetime, zone: str, *, at: datetime) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
 
+from incidents import mails
 from sla.closing import add_closure
 from sla.closures import Reach, Rule
 from supportdesk import clock
@@ -57,3 +59,42 @@ def test_late_says_since_when(cast: Cast):
     with clock.set_to(datetime(2026, 12, 7, 18, 0, tzinfo=UTC)):
         page = plain(signed_in(cast.technician).get(f"/desk/incidents/{incident.number}/").content.decode())
     assert "late since 12:30 in New York, 23:00 for you" in page
+
+
+def test_a_long_closure_is_one_line_and_a_far_day_has_its_year(cast: Cast):
+    at = datetime(2026, 12, 18, 21, 30, tzinfo=UTC)
+    rule = Rule(date(2026, 12, 21), date(2027, 1, 3), "Closed for the holidays", reach=Reach("US"))
+    add_closure(rule=rule, by=cast.admin, at=at, key=key())
+    incident = opened(cast.owner, at=at)
+    with clock.set_to(at):
+        page = plain(signed_in(cast.technician).get(f"/desk/incidents/{incident.number}/").content.decode())
+        theirs = plain(signed_in(cast.owner.user).get(f"/incidents/{incident.number}/").content.decode())
+    mail = OutgoingMail.objects.get(kind="incident_opened")
+    for shown in (page, theirs, plain(mail.text), plain(mail.html)):
+        assert shown.count("Closed for the holidays") == 1
+        assert "Sat, Sun" in shown
+        assert re.search("Mon 21 Dec – Sun 3 Jan 2027:? Closed for the holidays, not counted", shown)
+        assert "Mon 4 Jan 2027 9:00–12:30, 3:30" in shown
+    assert "Monday 4 January 2027, 12:30, your time in New York" in plain(mail.text)
+    assert "Monday 4 January 2027, 12:30" in theirs
+
+
+def test_a_mail_to_staff_names_the_year_of_a_far_deadline(cast: Cast):
+    at = datetime(2026, 12, 30, 21, 30, tzinfo=UTC)
+    rule = Rule(date(2026, 12, 31), date(2026, 12, 31), "Stock-taking", reach=Reach("US"))
+    add_closure(rule=rule, by=cast.admin, at=at, key=key())
+    incident = opened(cast.owner, at=at)
+    mails.breached(incident, clock=incident.clocks.get(current=True).clock, at=at)
+    for mail in OutgoingMail.objects.filter(kind="staff_breached"):
+        said = "Monday 4 January 2027, 12:30 in New York, Monday 4 January 2027, 23:00 for you in Kolkata"
+        assert said in plain(mail.text)
+        assert said in plain(mail.html)
+    assert OutgoingMail.objects.filter(kind="staff_breached").exists()
+
+
+def test_a_re_opening_is_explained_in_its_mail(cast: Cast):
+    incident = opened(cast.owner, at=NOW)
+    mails.reopened(incident, clock=incident.clocks.get(current=True).clock, at=NOW)
+    mail = OutgoingMail.objects.get(kind="incident_reopened")
+    for shown in (plain(mail.text), plain(mail.html)):
+        assert "Fri 4 Dec 16:30–17:00, 0:30 Sat, Sun: weekend, not counted Mon 7 Dec 9:00–12:30, 3:30" in shown

@@ -6,33 +6,33 @@ Lots, clocks and steps come as objects of rooms above this one; only their plain
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from supportdesk import words
 from supportdesk.people.phones import readable
-from supportdesk.places import zone_info
 
 register = template.Library()
 
 SAYINGS = {"day": words.day, "clock": words.clock_time}
-DATED = {"full": words.full, "short": words.day_and_time}
+DATED = {"near": words.near, "soon": words.soon, "full": words.full, "short": words.day_and_time}
+
+
+def read_at(context: template.Context) -> datetime:
+    """The instant from which a page or a mail says its times: its request's, or the one that causes the mail."""
+    at: datetime = context["request"].at if "request" in context else context["at"]
+    return at
 
 
 @register.simple_tag(takes_context=True)
 def when(context: template.Context, instant: datetime, zone: str, style: str = "near") -> SafeString:
-    """A ``<time>`` in ``zone``: ``style`` is near (the default), full, short, day or clock."""
-    at = context["request"].at
-    if style in DATED:
-        said = DATED[style](instant, zone, at=at)
-    else:
-        said = SAYINGS[style](instant, zone) if style in SAYINGS else words.near(instant, zone, at=at)
+    """A ``<time>`` in ``zone``: ``style`` is near (the default), soon, full, short, day or clock."""
+    said = DATED[style](instant, zone, at=read_at(context)) if style in DATED else SAYINGS[style](instant, zone)
     return format_html('<time datetime="{}">{}</time>', instant.isoformat(timespec="minutes"), said)
 
 
@@ -42,10 +42,10 @@ def ago(context: template.Context, since: datetime) -> str:
     return words.ago(since, at=context["request"].at)
 
 
-@register.filter
-def said_full(instant: datetime, zone: str) -> str:
+@register.simple_tag(takes_context=True)
+def say_full(context: template.Context, instant: datetime, zone: str) -> str:
     """Day and time in full, for mails."""
-    return words.full(instant, zone)
+    return words.full(instant, zone, at=read_at(context))
 
 
 @register.filter
@@ -57,7 +57,7 @@ def said_day(instant: datetime, zone: str) -> str:
 @register.filter
 def said_day_before(instant: datetime, zone: str) -> str:
     """The last local day before ``instant``, the first that no longer counts, for mails."""
-    return words.day(instant - timedelta(microseconds=1), zone)
+    return words.last_day(instant, zone)
 
 
 @register.filter
@@ -67,22 +67,8 @@ def as_input(field: BoundField) -> SafeString:
 
 
 @register.filter
-def wall(local: datetime) -> str:
-    """The time of day of an instant that is in its place's zone already."""
-    return words.clock_time(local, str(local.tzinfo))
-
-
-@register.filter
 def hours(length: timedelta) -> str:
     return words.hours(length)
-
-
-@register.filter
-def shown_length(row: Any) -> str:
-    """How long a counted row is by the times shown beside it: what people add up must add up (D24)."""
-    cut = {"second": 0, "microsecond": 0}
-    shown = row.end.astimezone(UTC).replace(**cut) - row.start.astimezone(UTC).replace(**cut)
-    return words.hours(shown)
 
 
 @register.filter
@@ -119,21 +105,9 @@ def initials(name: str) -> str:
 
 
 @register.filter
-def last_day_of(lot: Any, zone: str) -> str:
-    """The last local day on which a lot can be spent (D1): an instant before it expires."""
-    return words.day(lot.expires_at - timedelta(microseconds=1), zone)
-
-
-@register.filter
 def ends(lot: Any, zone: str) -> str:
     """Until when points live: their last whole day, or the day and time where they end within one (D1, D3)."""
-    local = lot.expires_at.astimezone(zone_info(zone))
-    if (local - timedelta(microseconds=1)).date() != local.date():
-        return last_day_of(lot, zone)
-    return _("%(day)s, %(time)s") % {
-        "day": words.day(lot.expires_at, zone),
-        "time": words.clock_time(lot.expires_at, zone),
-    }
+    return words.until(lot.expires_at, zone)
 
 
 @register.filter
