@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -70,15 +71,6 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
-    """A month as a table: weeks from Monday, None where a day is another month's or was skipped by the zone."""
-
-    name: str
-    weeks: tuple[tuple[Cell | None, ...], ...]
-    open_days: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
     """Days in a row that have the same name."""
 
@@ -91,6 +83,19 @@ class Named:
     @property
     def kind_words(self) -> str:
         return str(KINDS[self.kind])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """A month as a table: weeks from Monday, None where a day is another month's or was skipped by the zone.
+
+    ``named`` are the named days that touch it, whole: on a phone they stand below it.
+    """
+
+    name: str
+    weeks: tuple[tuple[Cell | None, ...], ...]
+    open_days: int
+    named: tuple[Named, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,7 @@ class Change:
 def calendar(request: DeskRequest) -> HttpResponse:
     """Twelve months, the named days, and what they add up to: of a place, or of a customer with their own closures."""
     customer = _customer(request)
-    form = YearForm(_asked(request, customer))
+    form = YearForm(_asked(request, customer), initial={"year": request.at.year})
     context: dict[str, Any] = {
         "view": "calendar",
         "counts": queue.counts(request.scope, at=request.at),
@@ -119,15 +124,18 @@ def calendar(request: DeskRequest) -> HttpResponse:
     place = customer.place if customer else _place(form)
     today = request.at.astimezone(ZoneInfo(place.zone)).date()
     number = form.cleaned_data["year"] or today.year
+    # The fields say what is shown, also where it was not asked for.
+    context["form"] = YearForm({name: form.data.get(name, "") for name in ("place", "zone")} | {"year": str(number)})
     year = year_of(place, number, customer_id=customer.pk if customer else None, language=get_language() or "en")
+    named = named_days(year)
     context |= {
         "year": year,
         "title": region_name(place.country, place.subdivision),
         "hint": "" if customer else " ".join(str(one.messages[0]) for one in place_warnings(place).get("zone", [])),
         "hours": _hours(year.minutes),
-        "months": months_of(year, today=today),
+        "months": months_of(year, today=today, named=named),
         "weekdays": [(str(WEEKDAYS[n])[:2], WEEKDAYS[n]) for n in range(7)],
-        "named": named_days(year),
+        "named": named,
         "changes": [_change(*change) for change in year.offset_changes],
         "before": _link(customer, place, number - 1),
         "after": _link(customer, place, number + 1),
@@ -135,8 +143,8 @@ def calendar(request: DeskRequest) -> HttpResponse:
     return render(request, "desk/calendar.html", context)
 
 
-def months_of(year: Year, *, today: date) -> list[Month]:
-    """The tables of a year, a row a week (R5)."""
+def months_of(year: Year, *, today: date, named: Sequence[Named]) -> list[Month]:
+    """The tables of a year, a row a week, each with those of the ``named`` days that touch it (R5, D24)."""
     found = []
     for number, days in enumerate(year.months, 1):
         weeks: dict[date, list[Cell | None]] = {}
@@ -149,6 +157,7 @@ def months_of(year: Year, *, today: date) -> list[Month]:
                 name=str(MONTHS[number]),
                 weeks=tuple(tuple(week) for week in weeks.values()),
                 open_days=sum(1 for day in days if day.minutes),
+                named=tuple(one for one in named if one.first.month <= number <= one.last.month),
             )
         )
     return found

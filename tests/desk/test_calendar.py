@@ -169,3 +169,31 @@ def test_the_same_number_of_queries_for_any_year(desk: Client, cast: Cast, clock
 def test_a_zone_that_there_is_not_is_refused(desk: Client):
     for asked in ({"zone": "Mars/X"}, {"zone": "Mars/X", "place": "DE-BY"}):
         assert desk.get(PAGE, asked).status_code == 422
+
+
+def test_the_year_field_holds_the_year_shown(desk: Client, clock_at: datetime, cast: Cast):
+    def year_field(**asked: str) -> str:
+        (field,) = re.findall(r'<input type="number" name="year"[^>]*>', desk.get(PAGE, asked).content.decode())
+        return field
+
+    this = f'value="{clock_at.year}"'
+    assert this in year_field()
+    assert this in year_field(place="DE-BY", zone="Europe/Berlin", year="")
+    assert this in year_field(customer=str(cast.acme.pk))
+    assert 'value="2027"' in year_field(**MUNICH)
+    cast.technician.zone = "UTC"
+    cast.technician.save()
+    assert this in year_field(), "nothing is shown, so it offers this year"
+
+
+def test_each_month_has_its_named_days_beside_it(desk: Client, cast: Cast, clock_at: datetime):
+    rule = Rule(date(2027, 2, 22), date(2027, 3, 5), "Moving house", reach=Reach("DE", "BY"))
+    add_closure(rule=rule, by=cast.admin, at=clock_at, key=key())
+    months = desk.get(PAGE, MUNICH).content.decode().split('<div class="cal-month">')[1:]
+    months[-1] = months[-1].partition("</section>")[0]
+    named = [plain(month.partition("</table>")[2]) for month in months]
+    assert len(named) == 12
+    assert named[0] == "Fri 1 Jan New Year's Day holiday Wed 6 Jan Epiphany holiday"
+    assert "Mon 22 Feb – Fri 5 Mar Moving house closure" in named[1]
+    assert "Mon 22 Feb – Fri 5 Mar Moving house closure" in named[2]
+    assert named[6] == ""

@@ -207,3 +207,18 @@ def test_without_a_database_it_says_so_and_goes_on(monkeypatch):
 def test_it_needs_no_checks():
     assert deadline.Command.requires_system_checks == ()
     assert deadline.Command.requires_migrations_checks is False
+
+
+def test_with_words_the_days_are_said_as_on_pages():
+    rule = Rule(date(2026, 12, 21), date(2027, 1, 3), "Closed for the holidays")
+    add_closure(rule=rule, by=None, at=datetime(2026, 11, 1, tzinfo=UTC), key="words")
+    out = StringIO()
+    call_command("deadline", "--words", stdin=StringIO(line(logged_at="2026-12-18T21:30:00Z")), stdout=out)
+    answer = json.loads(out.getvalue())
+    assert len(answer["skipped"]) == 16, "data has each day"
+    assert answer["words"] == [
+        "Fri 18 Dec 16:30–17:00, 0:30",
+        "Sat, Sun: weekend, not counted",
+        "Mon 21 Dec – Sun 3 Jan 2027: Closed for the holidays, not counted",
+        "Mon 4 Jan 2027 9:00–12:30, 3:30",
+    ]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from sla.closing import add_closure
 from sla.closures import Reach, Rule
 from sla.holidays import UnknownPlace, language_of
+from sla.management.reading import CUT_OFF
 from sla.queries import BadYear, YearDay, year_of
 from supportdesk import clock
 from supportdesk.places import Place
@@ -154,3 +160,35 @@ def test_json_has_every_day():
 def test_a_bad_question_is_told_what_is_wrong(arguments, says):
     with pytest.raises(CommandError, match=says):
         printed(*arguments)
+
+
+def test_what_is_said_of_a_month_is_in_the_order_of_its_days():
+    close(date(2027, 3, 30), date(2027, 3, 31), name="Moving house")
+    text = printed("DE-BY", "--zone", "Europe/Berlin", "--year", "2027")
+    march = text[text.index("March") : text.index("April")].split("\n")[1:-2]
+    days = [int(line.split()[1]) for line in march]
+    assert len(days) == 4
+    assert days == sorted(days), "the clocks change on the 28th, between a holiday and a closure"
+
+
+@pytest.mark.parametrize(
+    "asked", ["business_hours DE-BY --zone Europe/Berlin --year 2027", "deadline", "deadline FILE"]
+)
+def test_a_reader_who_has_seen_enough_ends_a_command_without_a_word(asked: str, tmp_path: Path):
+    line = json.dumps({"logged_at": "2026-12-18T21:00:00Z", "zone": "Europe/Berlin", "country": "DE"})
+    file = tmp_path / "lines.jsonl"
+    file.write_text(f"{line}\nnot JSON\n")
+    run = subprocess.Popen(
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), *asked.replace("FILE", str(file)).split()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": "postgres://x@127.0.0.1:9/none"},
+        text=True,
+    )
+    assert run.stdout is not None
+    run.stdout.close()
+    _out, complaints = run.communicate(file.read_text() * 300)
+    assert run.returncode == CUT_OFF
+    assert "Traceback" not in complaints
+    assert "Broken" not in complaints

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from calendar import month_name, monthrange
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final
@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from sla.calendar import DAY
 from sla.explain import OPEN_MINUTES, OPENS
 from sla.holidays import UnknownPlace
-from sla.management.reading import calendars_at_hand
+from sla.management.reading import calendars_at_hand, read_to_its_end
 from sla.queries import BadYear, Year, YearDay, year_of
 from supportdesk import clock
 from supportdesk.people.models import Customer
@@ -52,11 +52,12 @@ class Command(BaseCommand):
             raise CommandError(" ".join(texts)) from error
         except BadYear as error:
             raise CommandError(f"--year: {error}.") from error
-        if json:
-            self.stdout.write(_as_json(found))
-        else:
-            for line in _lines(found):
-                self.stdout.write(line)
+        with read_to_its_end(self.stdout):
+            if json:
+                self.stdout.write(_as_json(found))
+            else:
+                for line in _lines(found):
+                    self.stdout.write(line)
 
 
 def _place(code: str | None, zone: str | None, customer_id: int | None) -> Place:
@@ -97,24 +98,31 @@ def _lines(year: Year) -> Iterator[str]:
     for number, days in enumerate(year.months, start=1):
         yield ""
         yield f"{month_name[number]:<12}{_totals(days)}"
-        for run in _runs(days):
-            yield f"  {_days(run):<16}{KINDS[run[0].kind]:<9}{run[0].name}"
-        for first, before, then in year.offset_changes:
-            if first.month == number:
-                yield (
-                    f"  {first:%a %d}          clocks   UTC{_offset(before)} → UTC{_offset(then)}: "
-                    f"opens at {_utc(before)} UTC before, at {_utc(then)} UTC from here on"
-                )
-        for missing in range(1, monthrange(year.year, number)[1] + 1):
-            if missing not in {day.date.day for day in days}:
-                yield f"  {missing:02}              zone     skipped this day to cross the date line"
-        for day in days:
-            if day.minutes not in (0, OPEN_MINUTES):
-                yield f"  {day.date:%a %d}          clocks   change while it is open: {day.minutes} minutes"
+        yield from (line for _day, line in sorted(_told(year, number, days), key=lambda told: told[0]))
     yield ""
     yield f"{'Year':<12}{_totals(year.days)}"
     if not year.offset_changes:
         yield f"No change of the clocks: opens at {_utc(year.days[0].offset)} UTC all year."
+
+
+def _told(year: Year, number: int, days: Sequence[YearDay]) -> Iterator[tuple[int, str]]:
+    """What there is to say of single days of a month, each with the day that it begins on."""
+    for run in _runs(days):
+        yield run[0].date.day, f"  {_days(run):<16}{KINDS[run[0].kind]:<9}{run[0].name}"
+    for first, before, then in year.offset_changes:
+        if first.month == number:
+            yield (
+                first.day,
+                f"  {first:%a %d}          clocks   UTC{_offset(before)} → UTC{_offset(then)}: "
+                f"opens at {_utc(before)} UTC before, at {_utc(then)} UTC from here on",
+            )
+    happened = {day.date.day for day in days}
+    for missing in range(1, monthrange(year.year, number)[1] + 1):
+        if missing not in happened:
+            yield missing, f"  {missing:02}              zone     skipped this day to cross the date line"
+    for day in days:
+        if day.minutes not in (0, OPEN_MINUTES):
+            yield day.date.day, f"  {day.date:%a %d}          clocks   change while it is open: {day.minutes} minutes"
 
 
 def _totals(days: Iterable[YearDay]) -> str:

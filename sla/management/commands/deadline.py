@@ -14,8 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sla.calendar import Calendar, NoBusinessHours
 from sla.deadline import BadInstant, Plan, plan
+from sla.explain import rows
 from sla.holidays import UnknownPlace, public_calendar_for
-from sla.management.reading import calendars_at_hand
+from sla.management.reading import calendars_at_hand, read_to_its_end
+from sla.saying import line as in_words
 from supportdesk.places import Place
 
 LINE_MAX: Final = 64 * 1024  # bytes or characters; a place and a time need two hundred
@@ -48,19 +50,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", nargs="?", default="-", help="a file of JSON lines; - or none is standard input")
+        parser.add_argument(
+            "--words", action="store_true", help="also the explanation as people read it, a line a day or run of days"
+        )
 
-    def handle(self, *, file: str, stdin: IO[Any] | None = None, **options: Any) -> None:
+    def handle(self, *, file: str, words: bool = False, stdin: IO[Any] | None = None, **options: Any) -> None:
+        with read_to_its_end(self.stdout):
+            self._read(file, words=words, stdin=stdin)
+
+    def _read(self, file: str, *, words: bool, stdin: IO[Any] | None) -> None:
         if file != "-":
             try:
                 with Path(file).open("rb") as stream:
-                    self._answer(stream)
+                    self._answer(stream, words=words)
+            except BrokenPipeError:
+                raise  # of the output, not of the file
             except OSError as error:
                 raise CommandError(f"{file}: {error.strerror}") from error
         else:
             source = stdin or sys.stdin
-            self._answer(getattr(source, "buffer", source))
+            self._answer(getattr(source, "buffer", source), words=words)
 
-    def _answer(self, stream: IO[Any]) -> None:
+    def _answer(self, stream: IO[Any], *, words: bool) -> None:
         total = failed = 0
         calendar_of = calendars_at_hand(self.stderr).of
         for number, line in enumerate(_lines(stream), start=1):
@@ -68,7 +79,7 @@ class Command(BaseCommand):
                 continue
             total += 1
             try:
-                answer = deadline_of(line, calendar_of=calendar_of)
+                answer = deadline_of(line, calendar_of=calendar_of, words=words)
             except BadLine as error:
                 failed += 1
                 answer = {"line": number, "error": str(error)}
@@ -78,9 +89,12 @@ class Command(BaseCommand):
 
 
 def deadline_of(
-    line: str | bytes | None, *, calendar_of: Callable[[Place], Calendar] = public_calendar_for
+    line: str | bytes | None, *, calendar_of: Callable[[Place], Calendar] = public_calendar_for, words: bool = False
 ) -> dict[str, Any]:
-    """The answer to one line of input; None stands for one that was too long. Raises ``BadLine``."""
+    """The answer to one line of input; None stands for one that was too long. Raises ``BadLine``.
+
+    With ``words`` it also says its days as people read them, at the time it was logged (D24).
+    """
     asked = _parsed(line)
     place = Place(
         country=asked["country"],
@@ -90,7 +104,11 @@ def deadline_of(
     try:
         calendar = calendar_of(place)
         logged_at = datetime.fromisoformat(asked["logged_at"])
-        return _answered(plan(logged_at=logged_at, calendar=calendar), calendar.zone)
+        found = plan(logged_at=logged_at, calendar=calendar)
+        answer = _answered(found, calendar.zone)
+        if words:
+            answer["words"] = [in_words(row, at=logged_at) for row in rows(found, zone=calendar.zone)]
+        return answer
     except UnknownPlace as error:
         problems = (f"{p.field}: {_shown(asked[p.field])} {REASONS[p.code]}" for p in error.problems)
         raise BadLine("; ".join(problems)) from error
