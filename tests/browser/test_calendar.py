@@ -147,3 +147,16 @@ def test_a_closure_is_previewed_saved_seen_and_taken_back_without_javascript(
         admin.get_by_role("button", name="Take it back, no deadline moves").click()
         expect(admin.get_by_text("removed", exact=True)).to_be_visible()
         until(lambda: running_desk.rows(count) == [(0,)], "the closure to be taken back")
+
+
+def test_a_phone_has_the_named_days_with_their_month(drivers: Drivers) -> None:
+    with drivers.person(TECHNICIAN) as page:
+        page.goto(MUNICH)
+        january = page.locator(".cal-month").first
+        all_of_them = page.get_by_role("heading", name="Named days")
+        page.set_viewport_size(SIZES[1])
+        expect(january.get_by_text("Epiphany", exact=True)).to_be_visible()
+        expect(all_of_them).to_be_hidden()
+        page.set_viewport_size(SIZES[0])
+        expect(january.get_by_text("Epiphany", exact=True)).to_be_hidden()
+        expect(all_of_them).to_be_visible()

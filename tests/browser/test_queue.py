@@ -6,10 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Furnished
-from tests.browser.driving import Drivers, move_to
+from tests.browser.driving import Drivers, move_to, overflow
 from tests.journeys.running import CUSTOMER, TECHNICIAN, RunningDesk, number_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.xdist_group("desk")]
+CUT = """() => [...document.querySelectorAll('.queue td, .queue td *')]
+  .filter(part => part.offsetParent && !part.closest('.aside') && part.scrollWidth > part.clientWidth + 1)
+  .filter(part => getComputedStyle(part).display !== 'inline').map(part => part.innerText)"""
 ROWS, CURSOR = "tr[data-number]", "tr[aria-selected='true']"
 
 
@@ -73,3 +76,15 @@ def test_the_queue_refreshes_itself_and_keeps_the_cursor(drivers: Drivers, runni
         expect(page.locator(CURSOR)).to_have_attribute("data-number", here)
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/desk/incidents/{here}/")
+
+
+@pytest.mark.usefixtures("furnished")
+def test_nothing_of_a_row_is_cut_at_any_width(drivers: Drivers, running_desk: RunningDesk) -> None:
+    long = "Each of our three hundred and forty mailboxes asks for its password again every hour since Tuesday morning"
+    running_desk.report(running_desk.visitor(CUSTOMER), long)
+    with drivers.person(TECHNICIAN) as page:
+        page.goto("/desk/")
+        for width in (1920, 1440, 1280, 1100, 1024, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(CUT) == [], f"cut at {width} px"
+            assert overflow(page) == 0, f"scrolls sideways at {width} px"
