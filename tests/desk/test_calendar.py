@@ -173,8 +173,10 @@ def test_a_zone_that_there_is_not_is_refused(desk: Client):
 
 def test_the_year_field_holds_the_year_shown(desk: Client, clock_at: datetime, cast: Cast):
     def year_field(**asked: str) -> str:
-        (field,) = re.findall(r'<input type="number" name="year"[^>]*>', desk.get(PAGE, asked).content.decode())
-        return field
+        fields: list[str] = re.findall(
+            r'<input type="number" name="year"[^>]*>', desk.get(PAGE, asked).content.decode()
+        )
+        return fields[0]
 
     this = f'value="{clock_at.year}"'
     assert this in year_field()

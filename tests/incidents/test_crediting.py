@@ -110,7 +110,7 @@ def test_the_mail_previews_both_ways(cast: Cast, incident: Incident, at: datetim
         # Spent on 1 December with 366 days of life, and 14 hours of the last one.
         assert "10 points, valid until 31 Dec 2027" in text
         assert "not possible, not all of these points were paid by card" in text
-        assert "by Thursday 14 January, 10:00, your time in New York. If you say nothing, it is points." in text
+        assert "by Thursday 14 January 2027, 10:00, your time in New York. If you say nothing, it is points." in text
         assert f"/incidents/{incident.number}/" in text
     assert incident.mails.filter(mail=said).exists(), "an answer to it finds its way back"
 
