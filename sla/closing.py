@@ -6,7 +6,7 @@ Each act is one transaction: it waits for everyone who plans a deadline, moves t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -19,6 +19,7 @@ from sla.calendars import Calendars, current_calendars, lock_calendars
 from sla.closures import Code, Problem, Reach, Rule, problems_of
 from sla.holidays import UnknownPlace
 from sla.models import CalendarChange, CalendarState, Closure, ClosureKind
+from supportdesk import words
 from supportdesk.mail.wake import wake
 from supportdesk.people.models import Customer, User
 from supportdesk.places import Place, country_name, subdivisions
@@ -27,7 +28,9 @@ from supportdesk.policy import POLICY
 WORDS: Final[dict[Code, Callable[[Rule], str]]] = {
     "missing": lambda rule: _("Give a name: customers read it where a deadline is explained."),
     "too_long": lambda rule: _("At most %(max)d characters.") % {"max": POLICY.closure_name_max},
-    "ends_before_it_starts": lambda rule: _("This is before the first day, %(day)s.") % {"day": rule.first_day},
+    "ends_before_it_starts": lambda rule: (
+        _("This is before the first day, %(day)s.") % {"day": words.days(rule.first_day, rule.first_day)}
+    ),
     "longer_than_a_year": lambda rule: (
         _("At most %(max)d days at once, the first and the last included.") % {"max": POLICY.closure_days_max}
     ),
@@ -73,14 +76,17 @@ class ClosureRemoved(Exception):
     """The closure was removed before. Nothing was changed."""
 
 
-def check_rule(rule: Rule) -> None:
-    """Raises ``BadClosure`` where ``rule`` by itself cannot be kept."""
-    problems = list(problems_of(rule))
-    customer_id = rule.reach.customer_id
-    if customer_id is not None and not Customer.objects.filter(pk=customer_id).exists():
-        problems.append(Problem("customer", "unknown_customer"))
-    if problems:
-        raise BadClosure({problem.field: WORDS[problem.code](rule) for problem in problems})
+def check_rules(rules: Iterable[Rule]) -> None:
+    """Raises ``BadClosure`` for the first of ``rules`` that by itself cannot be kept; one query at most."""
+    rules = tuple(rules)
+    asked = {one for rule in rules if (one := rule.reach.customer_id) is not None}
+    there = set(Customer.objects.filter(pk__in=asked).values_list("pk", flat=True)) if asked else set()
+    for rule in rules:
+        problems = list(problems_of(rule))
+        if rule.reach.customer_id not in {None, *there}:
+            problems.append(Problem("customer", "unknown_customer"))
+        if problems:
+            raise BadClosure({problem.field: WORDS[problem.code](rule) for problem in problems})
 
 
 @transaction.atomic
@@ -97,7 +103,7 @@ def add_closure(*, rule: Rule, by: User | None, at: datetime, key: str, uid: str
         if (before.rule, before.uid) != (rule, uid):
             raise KeyReused
         return before
-    check_rule(rule)
+    check_rules([rule])
     if there := same_rule(rule):
         raise ClosureThere(there)
     closure = insert_closure(rule, by=by, at=at, key=key, uid=uid)
@@ -122,7 +128,7 @@ def change_closure(
     rule = before._replace(first_day=first_day, last_day=last_day, name=name.strip())
     if rule == before:
         return closure
-    check_rule(rule)
+    check_rules([rule])
     if there := same_rule(rule):
         raise ClosureThere(there)
     closure.first_day, closure.last_day, closure.name = rule.first_day, rule.last_day, rule.name
@@ -157,7 +163,14 @@ def same_rule(rule: Rule) -> Closure | None:
 
 def insert_closure(rule: Rule, *, by: User | None, at: datetime, key: str, uid: str) -> Closure:
     """The row alone, for whoever holds the state of the calendars."""
-    return Closure.objects.create(**_columns(rule), uid=uid, key=key, created_at=at, created_by=by)
+    closure = closure_of(rule, by=by, at=at, key=key, uid=uid)
+    closure.save(force_insert=True)
+    return closure
+
+
+def closure_of(rule: Rule, *, by: User | None, at: datetime, key: str, uid: str) -> Closure:
+    """The row that says what ``rule`` says, not yet kept."""
+    return Closure(**_columns(rule), uid=uid, key=key, created_at=at, created_by=by)
 
 
 def note_change(
@@ -200,7 +213,7 @@ def refuse_endless(rules: Sequence[Rule]) -> None:
             continue  # of a package that no longer knows it; nobody is promised anything there
         if (day := _endless_from(calendar, first=min(rule.first_day for rule in rules))) is not None:
             text = _("Nothing would be open for %(days)d days from %(day)s on: then no deadline can be promised.")
-            raise BadClosure({"last_day": text % {"days": POLICY.horizon_days, "day": day}})
+            raise BadClosure({"last_day": text % {"days": POLICY.horizon_days, "day": words.days(day, day)}})
 
 
 def as_data(rule: Rule) -> dict[str, str | bool]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from sla.calendars import lock_calendars
-from sla.closing import BadClosure, KeyReused, as_data, check_rule, insert_closure, note_change, refuse_endless
+from sla.closing import BadClosure, KeyReused, as_data, check_rules, closure_of, note_change, refuse_endless
 from sla.closures import Reach, Rule
 from sla.ics import BadCalendar, Code, Event
 from sla.models import Closure
@@ -93,6 +93,11 @@ def look_at(events: Sequence[Event], *, reach: Reach, opens: bool = False) -> tu
     return tuple(found)
 
 
+def new_rules(found: Sequence[Found]) -> tuple[Rule, ...]:
+    """What an import of ``found`` would add."""
+    return tuple(one.rule for one in found if one.state == "new")
+
+
 @transaction.atomic
 def import_closures(
     *, events: Sequence[Event], reach: Reach, key: str, by: User | None, at: datetime, opens: bool = False
@@ -107,19 +112,19 @@ def import_closures(
     if not events:
         raise BadClosure({"file": _("There is no event in this file.")})
     state = lock_calendars()
-    check_rule(Rule(events[0].first_day, events[0].last_day, events[0].name, opens=opens, reach=reach))
     before = {closure.rule for closure in Closure.objects.filter(key__startswith=f"{key}:")}
     found = look_at(events, reach=reach, opens=opens)
+    check_rules(one.rule for one in found)
     if before:
         if not before <= {one.rule for one in found} or any(one.state == "new" for one in found):
             raise KeyReused
         return found
     new = [one for one in found if one.state == "new"]
-    for number, one in enumerate(new):
-        check_rule(one.rule._replace(reach=Reach()))  # whom it is for was checked above, once
-        insert_closure(one.rule, by=by, at=at, key=f"{key}:{number}", uid=one.event.uid)
+    Closure.objects.bulk_create(
+        closure_of(one.rule, by=by, at=at, key=f"{key}:{number}", uid=one.event.uid) for number, one in enumerate(new)
+    )
     if new:
-        rules = [one.rule for one in new]
+        rules = new_rules(found)
         note_change(
             state, what="imported", rules=rules, by=by, at=at, data={"after": [as_data(rule) for rule in rules]}
         )

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sla.closures import FIRST_YEAR, LAST_YEAR, Reach, Rule
 from sla.holidays import Libraries
+from supportdesk import words
 from supportdesk.people.models import Customer, User
 from supportdesk.places import Place
 from supportdesk.policy import POLICY
@@ -232,7 +233,7 @@ class Closure(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.first_day:%Y-%m-%d} – {self.last_day:%Y-%m-%d}"
+        return f"{self.name}, {words.days(self.first_day, self.last_day)}"
 
     @property
     def reach(self) -> Reach:

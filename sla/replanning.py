@@ -2,32 +2,33 @@
 
 A clock notes the state of the calendars that it was planned by, a change the state that it led to. So which clocks
 are out of date is a question to an index, a second run finds nothing to do, and one that was cut off goes on where it
-stopped. What incidents make of it (the timeline) belongs into the transaction of the batch:
+stopped. Pending changes take turns, so a small one does not wait for a large one, nor for one whose clocks somebody
+holds. What incidents make of it (the timeline) belongs into the transaction of the batch:
 
-    while True:
+    batch = Batch(more=True)
+    while batch.more:
         with transaction.atomic():
-            batch = replan_batch(at=at)
+            batch = replan_batch(at=at, previous=batch)
             ...  # one step for each of batch.moved
-        if not batch.more:
-            break
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
-from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from sla.calendar import Calendar, NoBusinessHours
 from sla.calendars import Calendars, by_reach, current_calendars, lock_calendars, planning_calendars
-from sla.closing import check_rule
+from sla.closing import check_rules
 from sla.closures import FIRST_YEAR, LAST_YEAR, Reach, Rule
 from sla.deadline import plan
 from sla.holidays import UnknownPlace, libraries
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 SLACK: Final = timedelta(days=2)  # between a local date and its days in UTC, wherever the place is
 EVER: Final = (date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31))
 SAMPLE: Final = 50
+KEPT_NAMED: Final = 50
 MOVE: Final = """
     UPDATE sla_responseclock AS clock
     SET due_at = new.due_at, plan = new.plan::jsonb, warn_first_at = new.warn_first_at,
@@ -57,12 +59,15 @@ class PackagesOutdated(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Clocks of one change that were planned anew; ``more`` while another batch has something to do at once.
+    """Clocks of one ``change`` that were planned anew; ``more`` while another batch may have something to do at once.
 
-    Clocks that somebody holds keep the change pending without ``more``: the next run finds them.
+    ``waiting`` are the changes of which this run has all that it can have: the rest somebody holds, or it was left
+    out. They stay pending, and the next run finds them.
     """
 
     replanned: tuple[Replanned, ...] = ()
+    change: int = 0
+    waiting: frozenset[int] = frozenset()
     more: bool = False
 
     @property
@@ -84,7 +89,8 @@ class WouldMove:
 class Preview:
     """What a change would do: of ``touched`` running clocks ``looked_at`` were planned, ``moved`` of them otherwise.
 
-    ``rows`` are the first of those, by deadline. ``closed`` would have no deadline at all.
+    ``rows`` are the first of those, by deadline. ``closed`` would have no deadline at all. ``mark`` is the same only
+    for the very same moves, those that have no row included.
     """
 
     touched: int
@@ -92,6 +98,7 @@ class Preview:
     moved: int
     closed: int
     rows: tuple[WouldMove, ...]
+    mark: str
 
     @property
     def is_whole(self) -> bool:
@@ -105,16 +112,18 @@ def touched(reach: Reach, first_day: date, last_day: date) -> QuerySet[ResponseC
     Days behind a deadline, or before its start, move nothing. Wherever the zone makes that unsure, a clock is among
     them.
     """
-    opens = datetime.combine(first_day, time.min, tzinfo=UTC) - SLACK
-    closes = datetime.combine(last_day, time.min, tzinfo=UTC) + SLACK
-    whom = Q()
-    if reach.customer_id is not None:
-        whom = Q(customer=reach.customer_id)
-    elif reach.country:
-        whom = Q(country=reach.country)
-        if reach.subdivision:
-            whom &= Q(subdivision=reach.subdivision)
-    return ResponseClock.objects.filter(whom, ended_at=None, due_at__gte=opens, started_at__lte=closes)
+    return ResponseClock.objects.filter(_whom(reach), _meets(first_day, last_day), ended_at=None)
+
+
+def touched_by(rules: Iterable[Rule]) -> QuerySet[ResponseClock]:
+    """The running clocks that at least one of ``rules`` touches."""
+    any_of = Q(pk__in=())
+    for reach, own in by_reach((rule.reach, rule) for rule in rules).items():
+        days = Q(pk__in=())
+        for first, last in _spans(own):
+            days |= _meets(first, last)
+        any_of |= _whom(reach) & days
+    return ResponseClock.objects.filter(any_of, ended_at=None)
 
 
 def pending_changes() -> QuerySet[CalendarChange]:
@@ -151,28 +160,37 @@ def adopt_libraries(*, at: datetime, older: bool = False) -> bool:
 
 
 @transaction.atomic
-def replan_batch(*, at: datetime, limit: int = POLICY.replan_batch) -> Batch:
-    """Plans up to ``limit`` clocks of the oldest pending change anew, in the caller's transaction (D23).
+def replan_batch(
+    *, at: datetime, previous: Batch | None = None, limit: int = POLICY.replan_batch, without: Collection[int] = ()
+) -> Batch:
+    """Plans up to ``limit`` clocks of one pending change anew, in the caller's transaction (D23).
 
-    Clocks that somebody holds are passed over and found again by the next batch, so that nobody waits for anybody.
-    What ended is not touched; warnings sent and breaches announced stay so. A clock that cannot be planned keeps its
-    deadline and is logged. Raises ``PackagesOutdated``.
+    After the ``previous`` batch of a run it is the turn of the next pending change, and after the youngest of the
+    oldest. Clocks that somebody holds, and those ``without``, are passed over and found again by the next run, so that
+    nobody waits for anybody. What ended is not touched; warnings sent and breaches announced stay so. A clock that
+    cannot be planned keeps its deadline, is logged and noted with the change. Raises ``PackagesOutdated``.
     """
     calendars = planning_calendars()
-    change = pending_changes().first()
+    before = previous or Batch()
+    change = _turn_after(before)
     if change is None:
         return Batch()
     if libraries().older_than(calendars.libraries):
         raise PackagesOutdated
-    waiting = touched(change.reach, change.first_day, change.last_day).filter(calendar_number__lt=change.number)
-    clocks = list(waiting.order_by("calendar_number", "pk").select_for_update(skip_locked=True, of=("self",))[:limit])
-    replanned = [_replanned(clock, calendars) for clock in clocks]
-    _write(clocks, number=calendars.number)
-    done = not waiting.exists()
-    if done:
-        change.replanned_at = at
-        change.save(update_fields=["replanned_at"])
-    return Batch(replanned=tuple(replanned), more=(done or bool(clocks)) and pending_changes().exists())
+    due = touched(change.reach, change.first_day, change.last_day).filter(calendar_number__lt=change.number)
+    free = due.exclude(pk__in=without).order_by("calendar_number", "pk")
+    clocks = list(free.select_for_update(skip_locked=True, of=("self",))[:limit])
+    old = {clock.pk: clock.due_at for clock in clocks}
+    kept = [clock.pk for clock in clocks if not _planned_anew(clock, calendars)]
+    kept += _write_what_can_be(clocks, number=calendars.number)
+    _note(change, kept=kept, replanned_at=None if due.exists() else at)
+    waiting = before.waiting if clocks else before.waiting | {change.number}
+    return Batch(
+        replanned=tuple(Replanned(clock=one, old_due_at=old[one.pk], new_due_at=one.due_at) for one in clocks),
+        change=change.number,
+        waiting=waiting,
+        more=pending_changes().exclude(number__in=waiting).exists(),
+    )
 
 
 def clocks_in_time_after_all(at: datetime) -> QuerySet[ResponseClock]:
@@ -181,26 +199,20 @@ def clocks_in_time_after_all(at: datetime) -> QuerySet[ResponseClock]:
     return ResponseClock.objects.filter(in_time, breach_announced_at__isnull=False)
 
 
-def preview_change(*, add: Rule | None = None, remove_id: int | None = None) -> Preview:
-    """What adding a rule, removing a closure, or both (a change) would move; nothing is written (D23).
+def preview_change(*, add: Sequence[Rule] = (), remove_id: int | None = None) -> Preview:
+    """What adding rules, removing a closure, or both (a change) would move, all at once; nothing is written (D23).
 
-    Looks at ``POLICY.preview_clocks_max`` clocks at most. Raises ``BadClosure``.
+    Looks at ``POLICY.preview_clocks_max`` clocks at most, with the same number of queries however many rules there are.
+    Raises ``BadClosure``.
     """
-    if add is not None:
-        check_rule(add)
+    check_rules(add)
     now = current_calendars()
     kept: list[Rule] = []
     changed: list[Rule] = []
     for closure in Closure.objects.filter(removed_at=None).order_by("pk"):
         (changed if closure.pk == remove_id else kept).append(closure.rule)
-    changed += [add] if add else []
-    if not changed:
-        return Preview(touched=0, looked_at=0, moved=0, closed=0, rows=())
-    then = now.with_rules(by_reach((rule.reach, rule) for rule in [*kept, *([add] if add else [])]))
-    clocks = ResponseClock.objects.none()
-    for rule in changed:
-        clocks |= touched(rule.reach, rule.first_day, rule.last_day)
-    return _preview(clocks, lambda clock: _of(then, clock))
+    then = now.with_rules(by_reach((rule.reach, rule) for rule in [*kept, *add]))
+    return _preview(touched_by([*changed, *add]), lambda clock: _of(then, clock))
 
 
 @transaction.atomic
@@ -239,32 +251,110 @@ def preview_place(*, customer_id: int, place: Place) -> Preview:
 def _preview(clocks: QuerySet[ResponseClock], calendar_of: Callable[[ResponseClock], Calendar]) -> Preview:
     looked_at = moved = closed = 0
     rows: list[WouldMove] = []
+    moves = sha256()
     for clock in clocks.order_by("due_at", "pk").defer("plan")[: POLICY.preview_clocks_max].iterator():
         looked_at += 1
         try:
             found = plan(logged_at=clock.started_at, calendar=calendar_of(clock), minutes=clock.minutes)
         except (NoBusinessHours, UnknownPlace):
             closed += 1
+            moves.update(f"{clock.pk} {clock.due_at.isoformat()} none\n".encode())
             continue
         if found.due_at != clock.due_at:
             moved += 1
+            moves.update(f"{clock.pk} {clock.due_at.isoformat()} {found.due_at.isoformat()}\n".encode())
             if len(rows) < SAMPLE:
                 rows.append(WouldMove(clock=clock, old_due_at=clock.due_at, new_due_at=found.due_at))
     total = looked_at if looked_at < POLICY.preview_clocks_max else clocks.count()
-    return Preview(touched=total, looked_at=looked_at, moved=moved, closed=closed, rows=tuple(rows))
+    return Preview(
+        touched=total, looked_at=looked_at, moved=moved, closed=closed, rows=tuple(rows), mark=moves.hexdigest()
+    )
 
 
-def _replanned(clock: ResponseClock, calendars: Calendars) -> Replanned:
-    old_due_at = clock.due_at
+def _whom(reach: Reach) -> Q:
+    if reach.customer_id is not None:
+        return Q(customer=reach.customer_id)
+    if not reach.country:
+        return Q()
+    return Q(country=reach.country) & (Q(subdivision=reach.subdivision) if reach.subdivision else Q())
+
+
+def _meets(first_day: date, last_day: date) -> Q:
+    opens = datetime.combine(first_day, time.min, tzinfo=UTC) - SLACK
+    closes = datetime.combine(last_day, time.min, tzinfo=UTC) + SLACK
+    return Q(due_at__gte=opens, started_at__lte=closes)
+
+
+def _spans(rules: Iterable[Rule]) -> Iterator[tuple[date, date]]:
+    """The days of ``rules`` as few spans: two between which no clock fits, with the slack of both, are one."""
+    first = last = None
+    for rule in sorted(rules):
+        if first is None or last is None or rule.first_day - last > 2 * SLACK:
+            if first is not None and last is not None:
+                yield first, last
+            first, last = rule.first_day, rule.last_day
+        last = max(last, rule.last_day)
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _turn_after(previous: Batch) -> CalendarChange | None:
+    younger = Case(When(number__gt=previous.change, then=Value(0)), default=Value(1))
+    return pending_changes().exclude(number__in=previous.waiting).order_by(younger, "number").first()
+
+
+def _note(change: CalendarChange, *, kept: Sequence[int], replanned_at: datetime | None) -> None:
+    """Notes with a change when it was worked off, and which clocks could not be planned: all counted, some named."""
+    fields = []
+    if kept:
+        # Another worker may note its own of the same change.
+        change = CalendarChange.objects.select_for_update().get(pk=change.pk)
+        before = change.data.get("kept", {"count": 0, "clocks": []})
+        named = [*before["clocks"], *kept][:KEPT_NAMED]
+        change.data["kept"] = {"count": before["count"] + len(kept), "clocks": named}
+        fields.append("data")
+    if replanned_at:
+        change.replanned_at = replanned_at
+        fields.append("replanned_at")
+    if fields:
+        change.save(update_fields=fields)
+
+
+def _planned_anew(clock: ResponseClock, calendars: Calendars) -> bool:
+    """Gives a clock what follows from the calendars; where nothing does it keeps what it has, and False."""
     try:
         values = planned(clock.started_at, minutes=clock.minutes, calendar=_of(calendars, clock))
     except (NoBusinessHours, UnknownPlace) as error:
         logger.warning("Clock %s keeps its deadline: %s", clock.pk, error)
-    else:
-        for name, value in values.items():
-            setattr(clock, name, value)
-    clock.calendar_number = calendars.number
-    return Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at)
+        return False
+    except Exception:  # whatever is wrong with one clock, the others are planned
+        logger.exception("Clock %s keeps its deadline.", clock.pk)
+        return False
+    for name, value in values.items():
+        setattr(clock, name, value)
+    return True
+
+
+def _write_what_can_be(clocks: list[ResponseClock], *, number: int) -> list[int]:
+    """Writes all in one statement, or where the database refuses that each by itself; the clocks that it refuses."""
+    try:
+        with transaction.atomic():
+            _write(clocks, number=number)
+    except (IntegrityError, DataError):
+        return [clock.pk for clock in clocks if not _written(clock, number=number)]
+    return []
+
+
+def _written(clock: ResponseClock, *, number: int) -> bool:
+    try:
+        with transaction.atomic():
+            _write([clock], number=number)
+    except (IntegrityError, DataError):
+        logger.exception("Clock %s keeps its deadline.", clock.pk)
+        clock.refresh_from_db()
+        ResponseClock.objects.filter(pk=clock.pk).update(calendar_number=number)
+        return False
+    return True
 
 
 def _of(calendars: Calendars, clock: ResponseClock) -> Calendar:

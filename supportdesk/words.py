@@ -88,6 +88,12 @@ def soon(instant: datetime, zone: str, *, at: datetime) -> str:
     return day_and_time(instant, zone, at=at)
 
 
+def days(first: date, last: date) -> str:
+    """Whole days, both included: "Thu 26 Nov 2026", "Thu 26 Nov 2026 – Fri 27 Nov 2026"."""
+    said = [formats.date_format(one, pgettext("whole day", "D j M Y")) for one in (first, last)]
+    return said[0] if first == last else " – ".join(said)
+
+
 def near(instant: datetime, zone: str, *, at: datetime) -> str:
     """As short as it can be said from ``at``: "9:11" today, "Wed 14:35" this week, "14 Sep", "14 Sep 2025"."""
     tz = ZoneInfo(zone)

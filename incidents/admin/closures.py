@@ -129,7 +129,7 @@ class ClosureAdmin(PageAdmin):
             self._said(request, done, _("changed"), _("%(closure)s is saved."))
             return redirect(PAGE, row.pk)
         form.remember()
-        preview = preview_change(add=rule, remove_id=row.pk)
+        preview = preview_change(add=[rule], remove_id=row.pk)
         return self._page(request, form, closure=row, preview=preview, same=rule == row.rule)
 
     def _remove(self, request: DeskRequest, closure: Closure) -> HttpResponse:
@@ -166,7 +166,7 @@ class ClosureAdmin(PageAdmin):
             self._said(request, done, _("added"), _("%(closure)s is saved."))
             return redirect(PAGE, done.pk)
         form.remember()
-        return self._page(request, form, preview=preview_change(add=rule))
+        return self._page(request, form, preview=preview_change(add=[rule]))
 
     def _try(self, form: SeenForm, act: Callable[[], Closure], *, really: bool) -> Closure | None:
         """Does it, or says at the fields why not: then None. What is only previewed is done and taken back."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from incidents.announcing import announce_due
@@ -20,9 +21,10 @@ from sla.closing import add_closure, remove_closure
 from sla.closures import Reach, Rule
 from sla.holidays import Libraries
 from sla.models import CalendarState, Closure, ResponseClock
-from sla.replanning import adopt_libraries, pending_changes, replan_batch
+from sla.replanning import adopt_libraries, pending_changes
 from supportdesk import clock
 from supportdesk.people.models import Contact, Customer
+from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents_helpers import answered, at_once, key, opened, signed_in, steps
 
@@ -167,7 +169,7 @@ def test_a_run_that_is_cut_off_is_gone_on_with(cast: Cast, monkeypatch: pytest.M
         if len(noted) == 3:
             raise SystemExit("killed between two batches")
 
-    monkeypatch.setattr("incidents.replanning.replan_batch", lambda *, at: replan_batch(at=at, limit=1))
+    monkeypatch.setattr("incidents.replanning.POLICY", replace(POLICY, replan_batch=1))
     monkeypatch.setattr("incidents.replanning.note_moves", dies_at_the_third)
     with pytest.raises(SystemExit):
         replan_due(at=CLOSES)
@@ -181,11 +183,55 @@ def test_a_run_that_is_cut_off_is_gone_on_with(cast: Cast, monkeypatch: pytest.M
     assert not pending_changes().exists()
 
 
+def test_a_step_that_cannot_be_written_holds_up_no_other(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    incidents = [opened(cast.owner, at=LOGGED) for _ in range(7)]
+    theirs = opened(cast.stranger, at=LOGGED)
+    bad = incidents[4].clocks.get().clock_id
+    adopt_libraries(at=LOGGED)
+    replan_due(at=LOGGED)
+    close(reach=Reach(customer_id=cast.acme.pk))
+    close(reach=Reach(customer_id=cast.other.pk))
+
+    def refuses_one(moved: Any, **kw: Any) -> None:
+        note_moves(moved, **kw)
+        if any(one.clock.pk == bad for one in moved):
+            raise ValueError("no step for this one")
+
+    monkeypatch.setattr("incidents.replanning.note_moves", refuses_one)
+    assert replan_due(at=CLOSES) == 7
+    assert [len(moves(incident)) for incident in incidents] == [1, 1, 1, 1, 0, 1, 1]
+    assert due(incidents[4]) == TUESDAY_11
+    assert len(moves(theirs)) == 1
+    assert f"Clock {bad} is not planned anew" in caplog.text
+    assert pending_changes().count() == 1, "it is seen to wait"
+
+    monkeypatch.setattr("incidents.replanning.note_moves", note_moves)
+    assert replan_due(at=CLOSES) == 1
+    assert [len(moves(incident)) for incident in incidents] == [1] * 7
+    assert not pending_changes().exists()
+
+
+def test_what_somebody_holds_holds_up_no_other(committed_cast: Cast):
+    held, free = opened(committed_cast.owner, at=LOGGED), opened(committed_cast.stranger, at=LOGGED)
+    replan_due(at=LOGGED)
+    close(reach=Reach(customer_id=committed_cast.acme.pk))
+    close(reach=Reach(customer_id=committed_cast.other.pk))
+    with transaction.atomic():
+        ResponseClock.objects.select_for_update().get(link__incident=held)
+        assert at_once(lambda: replan_due(at=CLOSES)) == [1]
+    assert (len(moves(held)), len(moves(free))) == (0, 1)
+    assert replan_due(at=CLOSES) == 1
+    assert (len(moves(held)), len(moves(free))) == (1, 1)
+    assert not pending_changes().exists()
+
+
 def test_two_workers_at_once_write_each_step_once(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch):
     incidents = [opened(committed_cast.owner, at=LOGGED) for _ in range(9)]
     adopt_libraries(at=LOGGED)
     close()
-    monkeypatch.setattr("incidents.replanning.replan_batch", lambda *, at: replan_batch(at=at, limit=2))
+    monkeypatch.setattr("incidents.replanning.POLICY", replace(POLICY, replan_batch=2))
     made = at_once(*[lambda: replan_due(at=CLOSES)] * 4)
     made.append(replan_due(at=CLOSES))  # what somebody held is found by the next run
     assert sum(made) == 9
@@ -218,7 +264,7 @@ def test_a_batch_costs_the_same_queries_however_many_move(cast: Cast, count: int
     close()
     with CaptureQueriesContext(connection) as asked:
         assert replan_due(at=CLOSES) == count
-    assert len(asked) == 17
+    assert len(asked) == 19
     with CaptureQueriesContext(connection) as asked:
         assert replan_due(at=CLOSES) == 0
     assert len(asked) == 10

@@ -14,12 +14,14 @@ from sla.closures import Reach, Rule
 from sla.holidays import Libraries, libraries
 from sla.models import CalendarChange, CalendarState, Closure, Outcome, ResponseClock
 from sla.replanning import (
+    Batch,
     PackagesOutdated,
     adopt_libraries,
     clocks_in_time_after_all,
     pending_changes,
     preview_change,
     replan_batch,
+    touched,
 )
 from sla.services import Replanned
 from supportdesk.places import Place, zone_info
@@ -55,11 +57,11 @@ def fresh(clock: ResponseClock) -> ResponseClock:
 
 def replan_all() -> list[Replanned]:
     found: list[Replanned] = []
-    while True:
-        batch = replan_batch(at=AT)
+    batch = Batch(more=True)
+    while batch.more:
+        batch = replan_batch(at=AT, previous=batch)
         found += batch.replanned
-        if not batch.more:
-            return found
+    return found
 
 
 def test_a_calendar_that_changes_moves_running_clocks_only():
@@ -179,7 +181,7 @@ def test_a_place_that_is_known_no_longer_keeps_its_deadline(caplog):
 def test_a_preview_says_what_would_move_and_writes_nothing():
     running, other = started(), started(place=BERLIN)
     before = (CalendarState.objects.get().number, Closure.objects.count())
-    found = preview_change(add=rule(reach=Reach("US")))
+    found = preview_change(add=[rule(reach=Reach("US"))])
     assert (found.touched, found.looked_at, found.moved, found.closed, found.is_whole) == (1, 1, 1, 0, True)
     (row,) = found.rows
     assert (row.clock, row.old_due_at, row.new_due_at) == (
@@ -189,22 +191,94 @@ def test_a_preview_says_what_would_move_and_writes_nothing():
     )
     assert (CalendarState.objects.get().number, Closure.objects.count()) == before
     assert fresh(running).due_at == local("2026-12-08T11:00")
-    assert preview_change(add=rule(date(2026, 12, 24))).touched == 0
+    assert preview_change(add=[rule(date(2026, 12, 24))]).touched == 0
     assert preview_change().touched == 0
     closure = close()
     replan_all()
     back = preview_change(remove_id=closure.pk)
     assert {row.clock for row in back.rows} == {running, other}
     assert {row.new_due_at for row in back.rows} == {local("2026-12-08T11:00"), local("2026-12-08T11:00", BERLIN.zone)}
-    assert preview_change(add=rule(name="Renamed"), remove_id=closure.pk).moved == 0
+    assert preview_change(add=[rule(name="Renamed")], remove_id=closure.pk).moved == 0
 
 
 def test_a_preview_is_bounded(monkeypatch):
     for _ in range(4):
         started()
     monkeypatch.setattr(replanning, "SAMPLE", 2)
-    found = preview_change(add=rule())
+    found = preview_change(add=[rule()])
     assert (found.moved, len(found.rows)) == (4, 2)
+
+
+def test_a_preview_of_several_rules_is_of_all_at_once_with_the_same_queries(django_assert_num_queries):
+    clock, elsewhere = started(), started(place=BERLIN)
+    rules = [rule(), rule(WEDNESDAY, name="Move"), rule(date(2027, 5, 5), name="Later")]
+    preview_change()  # the calendars are loaded once a process
+    for count in (1, 3):
+        with django_assert_num_queries(3):
+            found = preview_change(add=rules[:count])
+    assert (found.touched, found.moved) == (2, 2)
+    by_clock = {row.clock: row.new_due_at for row in found.rows}
+    assert by_clock == {clock: local("2026-12-10T11:00"), elsewhere: local("2026-12-10T11:00", BERLIN.zone)}
+    assert preview_change(add=[rule(reach=Reach("DE")), rule(WEDNESDAY, reach=Reach("US"))]).moved == 1
+
+
+def test_days_far_apart_do_not_touch_what_runs_between():
+    started()
+    before, after = date(2026, 11, 2), date(2027, 2, 1)
+    assert preview_change(add=[rule(before), rule(after)]).touched == 0
+    assert preview_change(add=[rule(before), rule(after), rule(TUESDAY)]).touched == 1
+    near = [date(2026, 12, 3), date(2026, 12, 12)]
+    for days in ([near[0]], [near[1]], near):
+        together = preview_change(add=[rule(day) for day in days]).touched
+        assert together == max(touched(EVERYONE, day, day).count() for day in days)
+
+
+def test_the_mark_of_a_preview_is_of_its_moves():
+    started()
+    one = preview_change(add=[rule()])
+    assert preview_change(add=[rule(name="Other words")]).mark == one.mark
+    assert preview_change(add=[rule(), rule(WEDNESDAY)]).mark != one.mark
+    started("2026-12-07T15:30")
+    assert preview_change(add=[rule()]).mark != one.mark
+    assert preview_change().mark == preview_change(add=[rule(date(2027, 5, 5))]).mark
+
+
+def test_pending_changes_take_turns():
+    many, few = [started() for _ in range(6)], [started(place=BERLIN)]
+    close(reach=Reach("US"))
+    close(reach=Reach("DE"))
+    turns = []
+    batch = Batch(more=True)
+    while batch.more:
+        batch = replan_batch(at=AT, previous=batch, limit=2)
+        turns.append([one.clock for one in batch.replanned])
+    assert turns == [many[:2], few, many[2:4], many[4:]]
+    assert replan_batch(at=AT) == Batch()
+
+
+@pytest.mark.parametrize("broken", ["plan", "row"])
+def test_a_clock_that_fails_keeps_its_deadline_and_the_others_move(broken, monkeypatch, caplog):
+    clocks = [started() for _ in range(3)]
+    bad = clocks[1]
+    ResponseClock.objects.filter(pk=bad.pk).update(minutes=241)
+
+    def failing(started_at, *, minutes, calendar):
+        found = services.planned(started_at, minutes=minutes, calendar=calendar)
+        if minutes != 241:
+            return found
+        if broken == "plan":
+            raise ZeroDivisionError
+        return found | {"warn_last_at": found["due_at"]}  # refused by the table
+
+    monkeypatch.setattr(replanning, "planned", failing)
+    close()
+    assert {one.clock.pk for one in replan_all() if one.moved} == {clocks[0].pk, clocks[2].pk}
+    assert fresh(bad).due_at == bad.due_at
+    assert f"Clock {bad.pk} keeps its deadline" in caplog.text
+    change = CalendarChange.objects.get()
+    assert (change.data["kept"], change.replanned_at) == ({"count": 1, "clocks": [bad.pk]}, AT)
+    assert replan_all() == [], "a second run finds nothing"
+    assert CalendarChange.objects.get().data == change.data
 
 
 def test_new_packages_plan_everything_anew(monkeypatch):
@@ -256,7 +330,7 @@ def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(django_asser
         for _ in range(count):
             started()
         close(name=f"With {count}")
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(11):
             assert len(replan_batch(at=AT).replanned) >= count
 
 
