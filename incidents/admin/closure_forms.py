@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,6 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from incidents.admin.seen import SeenForm
 from sla.closures import Reach, Rule
 from sla.ics import BadCalendar, Event, parse
 from sla.importing import words_of
@@ -59,38 +59,6 @@ def _day(label: Any, *, required: bool) -> forms.DateField:
             "invalid": gettext_lazy("Give a date: year, month and day, as 2027-12-24."),
         },
     )
-
-
-class SeenForm(forms.Form):
-    """A form that is saved only as it was previewed: ``previewed`` is the mark of what the preview showed."""
-
-    # What the services call their fields, and what the form calls them.
-    FIELDS: ClassVar = {"country": "place", "subdivision": "place"}
-
-    previewed = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
-
-    def mark(self) -> str:
-        """Other for whatever would be saved otherwise."""
-        return hashlib.sha256(repr(self.said()).encode()).hexdigest()
-
-    def said(self) -> Any:
-        """All that would be saved, once the form is valid."""
-        raise NotImplementedError
-
-    def was_previewed(self) -> bool:
-        return bool(self.cleaned_data["previewed"] == self.mark())
-
-    def remember(self) -> None:
-        """The next sending of this form has seen the preview."""
-        data = self.data.copy()  # type: ignore[attr-defined]  # of a request, so a QueryDict
-        data[self.add_prefix("previewed")] = self.mark()
-        self.data = data
-
-    def refuse(self, errors: dict[str, str]) -> None:
-        """Shows what a service says of its fields at those of the form."""
-        for name, text in errors.items():
-            field = self.FIELDS.get(name, name)
-            self.add_error(field if field in self.fields else None, text)
 
 
 class ReachForm(SeenForm):
@@ -164,6 +132,19 @@ class ChangeForm(DaysForm):
         return self.closure.rule._replace(first_day=first, last_day=last, name=self.cleaned_data["name"])
 
 
+class RemovalForm(SeenForm):
+    """To take one back that is there; beside a form to change it."""
+
+    prefix = "removal"
+
+    def __init__(self, data: QueryDict | None = None, *, closure: Closure) -> None:
+        super().__init__(data)
+        self.closure = closure
+
+    def said(self) -> Rule:
+        return self.closure.rule
+
+
 class ImportForm(ReachForm):
     """Closures from a calendar file; ``source`` carries its text from the preview to the import."""
 
@@ -197,6 +178,6 @@ class ImportForm(ReachForm):
     def said(self) -> Any:
         return self.cleaned_data["source"], self.reach, self.opens
 
-    def remember(self) -> None:
-        super().remember()
+    def remember(self, shown: str) -> None:
+        super().remember(shown)
         self.data[self.add_prefix("source")] = self.cleaned_data["source"]  # type: ignore[index]  # a QueryDict

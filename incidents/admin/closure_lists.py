@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
 from django.contrib import admin
@@ -12,32 +12,21 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.access import incidents_for
 from incidents.models import Incident, IncidentClock
 from sla.models import CalendarChange, Closure
-from sla.replanning import Preview
-from supportdesk import clock
+from supportdesk import clock, words
 from supportdesk.looking import LookOnly
 from supportdesk.people.choosing import default_zone, region_code, region_name
-from supportdesk.people.doors import DeskRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """One open deadline that would move, with the incident whose it is."""
-
-    incident: Incident
-    old_due_at: datetime
-    new_due_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One change of a closure: who, when, what it was and became."""
+    """One change of a closure: who, when, what it was and became; and whose deadlines could not be planned by it."""
 
     change: CalendarChange
     before: str
     after: str
+    kept: list[Incident]
 
 
 class Period(admin.SimpleListFilter):
@@ -93,13 +82,17 @@ class Whom(admin.SimpleListFilter):
 class CalendarChangeAdmin(LookOnly):
     """Every change of the calendars, the latest first, and whether the clocks that it touches are planned anew."""
 
-    list_display = ("number", "at", "by", "what", "whom", "first_day", "last_day", "replanned_at")
+    list_display = ("number", "at", "by", "what", "whom", "first_day", "last_day", "replanned_at", "kept")
     list_filter = ("what", ("replanned_at", admin.EmptyFieldListFilter))
     list_select_related = ("by", "customer")
 
     @admin.display(description=gettext_lazy("whom it is for"))
     def whom(self, change: CalendarChange) -> str:
         return whom_words(change)
+
+    @admin.display(description=gettext_lazy("could not be planned"))
+    def kept(self, change: CalendarChange) -> int | None:
+        return _kept(change).get("count")
 
 
 def whom_words(found: Closure | CalendarChange) -> str:
@@ -119,29 +112,25 @@ def calendar_of(closure: Closure) -> str:
     return f"?place={place}&zone={default_zone(closure.country)}&year={closure.first_day.year}"
 
 
-def moved_of(request: DeskRequest, preview: Preview | None) -> list[Moved]:
-    """The rows of a preview with their incidents, in one query."""
-    if preview is None or not preview.rows:
-        return []
-    links = IncidentClock.objects.filter(
-        clock__in=[row.clock.pk for row in preview.rows], incident__in=incidents_for(request.scope)
-    ).select_related("incident__customer")
-    incidents = {link.clock_id: link.incident for link in links}
-    return [
-        Moved(incident=incidents[row.clock.pk], old_due_at=row.old_due_at, new_due_at=row.new_due_at)
-        for row in preview.rows
-        if row.clock.pk in incidents
-    ]
-
-
 def steps_of(closure: Closure) -> list[Step]:
     """All changes of a closure, the first one first."""
     imported = Q(what="imported", at=closure.created_at, **closure.reach._asdict())
     changes = CalendarChange.objects.filter(Q(data__closure=closure.pk) | imported).select_related("by")
+    changes = changes.order_by("number")
+    named = [clock_id for change in changes for clock_id in _kept(change).get("clocks", ())]
+    links = IncidentClock.objects.filter(clock__in=named).select_related("incident") if named else ()
+    incidents = {link.clock_id: link.incident for link in links}
     found = []
-    for change in changes.order_by("number"):
+    for change in changes:
         before, after = change.data.get("before"), change.data.get("after")
-        found.append(Step(change=change, before=_days(before), after="" if isinstance(after, list) else _days(after)))
+        kept = [incidents[one] for one in _kept(change).get("clocks", ()) if one in incidents]
+        said = "" if isinstance(after, list) else _days(after)
+        found.append(Step(change=change, before=_days(before), after=said, kept=kept))
+    return found
+
+
+def _kept(change: CalendarChange) -> dict[str, Any]:
+    found: dict[str, Any] = change.data.get("kept", {})
     return found
 
 
@@ -149,5 +138,4 @@ def _days(data: dict[str, Any] | None) -> str:
     if not data:
         return ""
     first, last = (date.fromisoformat(data[name]) for name in ("first_day", "last_day"))
-    days = f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
-    return f"{data['name']}, {days}"
+    return f"{data['name']}, {words.days(first, last)}"

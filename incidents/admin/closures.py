@@ -6,7 +6,8 @@ What is saved moves no deadline by itself: the calendars' number does, and runni
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
@@ -21,8 +22,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents.admin.closure_forms import ChangeForm, ClosureForm, ImportForm, SeenForm
-from incidents.admin.closure_lists import Period, Whom, calendar_of, moved_of, steps_of, whom_words
+from incidents.admin.closure_forms import ChangeForm, ClosureForm, ImportForm, RemovalForm
+from incidents.admin.closure_lists import Period, Whom, calendar_of, steps_of, whom_words
+from incidents.admin.seen import SeenForm, moved_of
+from sla.calendars import lock_calendars
 from sla.closing import (
     BadClosure,
     ClosureRemoved,
@@ -32,7 +35,8 @@ from sla.closing import (
     change_closure,
     remove_closure,
 )
-from sla.importing import Found, State, import_closures
+from sla.closures import Rule
+from sla.importing import Found, State, import_closures, look_at, new_rules
 from sla.models import Closure, ClosureKind
 from sla.replanning import Preview, preview_change
 from supportdesk import clock
@@ -51,7 +55,28 @@ STATES: Final[dict[State, Promise]] = {
     "changed": gettext_lazy("changed: not imported"),
     "again": gettext_lazy("in the file twice"),
 }
+PLANNED_ANEW: Final = gettext_lazy("Open deadlines that are touched are planned anew by themselves, in a moment.")
 REST: Final[tuple[State, ...]] = ("known", "changed", "again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What became of a form: ``saved``, or else only shown; ``other`` where what was shown before holds no longer."""
+
+    closure: Closure
+    preview: Preview
+    saved: bool
+    other: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedFile:
+    """The same of a calendar file, with each of its events."""
+
+    found: tuple[Found, ...]
+    preview: Preview
+    saved: bool
+    other: bool
 
 
 @admin.register(Closure)
@@ -110,8 +135,9 @@ class ClosureAdmin(PageAdmin):
         if not form.is_valid():
             return self._page(request, form, closure=row, status=422)
         rule = form.said()
-        really = request.POST.get("do") == "save" and form.was_previewed()
-        done = self._try(
+
+        same = rule == row.rule
+        tried = self._try(
             form,
             lambda: change_closure(
                 closure_id=row.pk,
@@ -121,32 +147,34 @@ class ClosureAdmin(PageAdmin):
                 by=signed_in(request),
                 at=request.at,
             ),
-            really=really,
+            add=[rule],
+            remove_id=row.pk,
+            save=request.POST.get("do") == "save",
+            again=same,
         )
-        if done is None:
+        if tried is None:
             return self._page(request, form, closure=row, status=422)
-        if really:
-            self._said(request, done, _("changed"), _("%(closure)s is saved."))
+        if tried.saved:
+            self._said(request, tried.closure, _("changed"), _("%(closure)s is saved."))
             return redirect(PAGE, row.pk)
-        form.remember()
-        preview = preview_change(add=[rule], remove_id=row.pk)
-        return self._page(request, form, closure=row, preview=preview, same=rule == row.rule)
+        return self._page(request, form, closure=row, preview=tried.preview, other=tried.other, same=same)
 
     def _remove(self, request: DeskRequest, closure: Closure) -> HttpResponse:
-        really = request.POST["do"] == "remove"
+        removal = RemovalForm(request.POST, closure=closure)
+        removal.is_valid()
+        tried = self._try(
+            removal,
+            lambda: remove_closure(closure_id=closure.pk, by=signed_in(request), at=request.at),
+            remove_id=closure.pk,
+            save=request.POST["do"] == "remove",
+        )
         shown = ChangeForm(closure=closure)
-        try:
-            with transaction.atomic():
-                done = remove_closure(closure_id=closure.pk, by=signed_in(request), at=request.at)
-                if not really:
-                    transaction.set_rollback(True)
-        except BadClosure as bad:
-            refused = " ".join(bad.errors.values())
-            return self._page(request, shown, closure=closure, refused=refused, status=422)
-        if really:
-            self._said(request, done, _("removed"), _("%(closure)s is taken back."))
+        if tried is None:
+            return self._page(request, shown, closure=closure, removal=removal, status=422)
+        if tried.saved:
+            self._said(request, tried.closure, _("removed"), _("%(closure)s is taken back."))
             return redirect(PAGE, closure.pk)
-        return self._page(request, shown, closure=closure, removal=preview_change(remove_id=closure.pk))
+        return self._page(request, shown, closure=closure, removal=removal, preview=tried.preview, other=tried.other)
 
     def _add(self, request: DeskRequest) -> HttpResponse:
         if request.method != "POST":
@@ -155,27 +183,48 @@ class ClosureAdmin(PageAdmin):
         if not form.is_valid():
             return self._page(request, form, status=422)
         rule = form.said()
-        really = request.POST.get("do") == "save" and form.was_previewed()
         key = form.cleaned_data["key"]
-        done = self._try(
-            form, lambda: add_closure(rule=rule, by=signed_in(request), at=request.at, key=key), really=really
+        tried = self._try(
+            form,
+            lambda: add_closure(rule=rule, by=signed_in(request), at=request.at, key=key),
+            add=[rule],
+            save=request.POST.get("do") == "save",
+            again=Closure.objects.filter(key=key).exists(),
         )
-        if done is None:
+        if tried is None:
             return self._page(request, form, status=422)
-        if really:
-            self._said(request, done, _("added"), _("%(closure)s is saved."))
-            return redirect(PAGE, done.pk)
-        form.remember()
-        return self._page(request, form, preview=preview_change(add=[rule]))
+        if tried.saved:
+            self._said(request, tried.closure, _("added"), _("%(closure)s is saved."))
+            return redirect(PAGE, tried.closure.pk)
+        return self._page(request, form, preview=tried.preview, other=tried.other)
 
-    def _try(self, form: SeenForm, act: Callable[[], Closure], *, really: bool) -> Closure | None:
-        """Does it, or says at the fields why not: then None. What is only previewed is done and taken back."""
+    def _try(
+        self,
+        form: SeenForm,
+        act: Callable[[], Closure],
+        *,
+        save: bool,
+        add: Sequence[Rule] = (),
+        remove_id: int | None = None,
+        again: bool = False,
+    ) -> Tried | None:
+        """Does it, or says at the fields why not: then None. What is only previewed is done and taken back.
+
+        It is saved where nothing would move but what was shown, and nobody plans or changes a calendar in between; or
+        where it was saved before, ``again``.
+        """
         try:
             with transaction.atomic():
+                if save:
+                    lock_calendars()
+                preview = preview_change(add=add, remove_id=remove_id)
+                saved = save and (again or form.was_shown(preview.mark))
                 closure = act()
-                if not really:
+                if not saved:
                     transaction.set_rollback(True)
-                return closure
+                    form.remember(preview.mark)
+                other = save and form.was_shown_otherwise(preview.mark)
+                return Tried(closure=closure, preview=preview, saved=saved, other=other)
         except BadClosure as bad:
             form.refuse(bad.errors)
         except ClosureThere as there:
@@ -189,8 +238,7 @@ class ClosureAdmin(PageAdmin):
 
     def _said(self, request: DeskRequest, closure: Closure, what: str, text: str) -> None:
         self.log_change(request, closure, what)
-        told = _("Open deadlines that it touches are planned anew by themselves, in a moment.")
-        messages.info(request, f"{text % {'closure': closure}} {told}", extra_tags="calm")
+        messages.info(request, f"{text % {'closure': closure}} {PLANNED_ANEW}", extra_tags="calm")
 
     def _page(
         self,
@@ -199,9 +247,9 @@ class ClosureAdmin(PageAdmin):
         *,
         closure: Closure | None = None,
         preview: Preview | None = None,
-        removal: Preview | None = None,
+        removal: RemovalForm | None = None,
+        other: bool = False,
         same: bool = False,
-        refused: str = "",
         status: int = 200,
     ) -> HttpResponse:
         context = {
@@ -213,9 +261,9 @@ class ClosureAdmin(PageAdmin):
             "steps": steps_of(closure) if closure else [],
             "preview": preview,
             "removal": removal,
-            "moved": moved_of(request, preview or removal),
+            "moved": moved_of(request, preview),
+            "other": other,
             "same": same,
-            "refused": refused,
             "customers": None if closure else customers_for(request.scope).order_by("name")[:NAMES_OFFERED],
         }
         return render(request, "admin/sla/closure/page.html", context, status=status)
@@ -229,30 +277,40 @@ class ClosureAdmin(PageAdmin):
         form = ImportForm(request.POST, request.FILES)
         if not form.is_valid():
             return self._import_page(request, form, status=422)
-        really = request.POST.get("do") == "save" and form.was_previewed()
-        found = self._import(request, form, really=really)
-        if found is None:
+        tried = self._import(request, form, save=request.POST.get("do") == "save")
+        if tried is None:
             return self._import_page(request, form, status=422)
-        if really:
-            messages.info(request, said_of(found), extra_tags="calm")
+        if tried.saved:
+            messages.info(request, said_of(tried.found), extra_tags="calm")
             return redirect(LIST)
-        form.remember()
-        return self._import_page(request, form, found=found)
+        return self._import_page(request, form, tried=tried)
 
-    def _import(self, request: DeskRequest, form: ImportForm, *, really: bool) -> tuple[Found, ...] | None:
+    def _import(self, request: DeskRequest, form: ImportForm, *, save: bool) -> TriedFile | None:
+        """As with one closure, of all new events together: what becomes of each is shown, and so part of the mark."""
+        key = form.cleaned_data["key"]
         try:
             with transaction.atomic():
-                found = import_closures(
+                if save:
+                    lock_calendars()
+                again = Closure.objects.filter(key__startswith=f"{key}:").exists()
+                found = look_at(form.events, reach=form.reach, opens=form.opens)
+                preview = preview_change(add=new_rules(found))
+                shown = f"{preview.mark} {' '.join(one.state for one in found)}"
+                saved = save and (again or form.was_shown(shown))
+                done = import_closures(
                     events=form.events,
                     reach=form.reach,
                     opens=form.opens,
-                    key=form.cleaned_data["key"],
+                    key=key,
                     by=signed_in(request),
                     at=request.at,
                 )
-                if not really:
+                if not saved:
                     transaction.set_rollback(True)
-                return found
+                    form.remember(shown)
+                return TriedFile(
+                    found=done, preview=preview, saved=saved, other=save and form.was_shown_otherwise(shown)
+                )
         except BadClosure as bad:
             form.refuse({name if name in form.fields else "file": text for name, text in bad.errors.items()})
         except KeyReused:
@@ -260,17 +318,21 @@ class ClosureAdmin(PageAdmin):
         return None
 
     def _import_page(
-        self, request: DeskRequest, form: ImportForm, *, found: tuple[Found, ...] | None = None, status: int = 200
+        self, request: DeskRequest, form: ImportForm, *, tried: TriedFile | None = None, status: int = 200
     ) -> HttpResponse:
-        states = Counter(one.state for one in found or ())
+        found = tried.found if tried else ()
+        preview = tried.preview if tried else None
+        states = Counter(one.state for one in found)
         context = {
             "view": "closures",
             "form": form,
-            "found": found and found[:EVENTS_SHOWN],
-            "count": len(found or ()),
+            "found": found[:EVENTS_SHOWN],
+            "count": len(found),
             "new": states["new"],
             "states": [(STATES[state], states[state]) for state in STATES if states[state]],
-            "state_words": STATES,
+            "preview": preview,
+            "moved": moved_of(request, preview),
+            "other": tried is not None and tried.other,
             "customers": customers_for(request.scope).order_by("name")[:NAMES_OFFERED],
         }
         return render(request, "admin/sla/closure/import.html", context, status=status)
@@ -289,4 +351,5 @@ def said_of(found: tuple[Found, ...]) -> str:
     states = Counter(one.state for one in found)
     said = [ngettext("%(n)d imported", "%(n)d imported", states["new"]) % {"n": states["new"]}]
     said += [f"{states[state]} {STATES[state]}" for state in REST if states[state]]
-    return ", ".join(said) + "."
+    told = f" {PLANNED_ANEW}" if states["new"] else ""
+    return ", ".join(said) + "." + told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,10 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from incidents.models import Incident
+from incidents.replanning import replan_due
 from sla import replanning
+from sla.calendar import NoBusinessHours
+from sla.calendars import current_calendars
 from sla.closing import add_closure, remove_closure
 from sla.closures import Reach, Rule
 from sla.models import CalendarChange, CalendarState, Closure
+from supportdesk import words
 from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents_helpers import key, opened, signed_in
@@ -211,6 +215,100 @@ def test_the_same_days_twice(admin: Client, cast: Cast, clock_at: datetime):
     assert "there already" in told(answer)
 
 
+OTHER = "What would move is different by now, so nothing was saved."
+
+
+def test_a_closure_saved_in_between_is_shown_before_anything_is_saved(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    day = day_of(incident)
+    form, _answer = previewed(admin, ADD, **fields(day))
+    closed(cast, clock_at, name="Fair", day=day)
+    answer = admin.post(ADD, form)
+    assert OTHER not in told(answer)
+    assert Closure.objects.count() == 2, "the same day closed by another name moves the same"
+
+    form, _answer = previewed(admin, ADD, **fields(day, name="Third"))
+    replan_due(at=clock_at)
+    later = day_of(incident)
+    assert later > day
+    answer = admin.post(ADD, form)
+    assert (OTHER in told(answer), Closure.objects.count()) == (True, 2)
+    assert "No open deadline would move" in told(answer)
+    admin.post(ADD, form | hidden(answer, "previewed"))
+    assert Closure.objects.count() == 3
+
+
+def test_another_closure_that_takes_a_move_away_is_shown(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    day = day_of(incident)
+    form, answer = previewed(admin, ADD, **fields(day))
+    assert "1 open deadline would move" in told(answer)
+    days = Rule(day, day, "We work", opens=True, reach=Reach(customer_id=cast.acme.pk))
+    add_closure(rule=days, by=cast.admin, at=clock_at, key=key())
+    before = CalendarState.objects.get()
+    answer = admin.post(ADD, form)
+    text = told(answer)
+    assert OTHER in text
+    assert "No open deadline would move" in text
+    assert Closure.objects.get().name == "We work"
+    after = CalendarState.objects.get()
+    assert (after.number, after.mark) == (before.number, before.mark)
+
+
+def test_a_new_incident_that_would_move_is_shown(admin: Client, cast: Cast, clock_at: datetime, incident: Incident):
+    form, _answer = previewed(admin, ADD, **fields(day_of(incident)))
+    opened(cast.owner, at=clock_at)
+    answer = admin.post(ADD, form)
+    assert OTHER in told(answer)
+    assert "2 open deadlines would move" in told(answer)
+    assert not Closure.objects.exists()
+    form |= hidden(answer, "previewed")
+    opened(cast.stranger, at=clock_at)
+    other = admin.post(ADD, form | {"place": "FR"})
+    assert OTHER not in told(other), "another question, and so its first answer"
+    assert not Closure.objects.exists()
+
+
+def test_a_removal_goes_by_what_was_shown_too(admin: Client, cast: Cast, clock_at: datetime, incident: Incident):
+    closure = closed(cast, clock_at, day=day_of(incident))
+    replan_due(at=clock_at)
+    page = reverse("admin:sla_closure_change", args=[closure.pk])
+    answer = admin.post(page, {"do": "preview_remove"})
+    assert "Take it back and move 1 deadline" in told(answer)
+    closed(cast, clock_at, name="Fair", day=closure.first_day)
+    answer = admin.post(page, {"do": "remove", **hidden(answer, "removal-previewed")})
+    assert OTHER in told(answer)
+    assert "Take it back, no deadline moves" in told(answer)
+    closure.refresh_from_db()
+    assert closure.removed_at is None
+    admin.post(page, {"do": "remove", **hidden(answer, "removal-previewed")})
+    closure.refresh_from_db()
+    assert closure.removed_at is not None
+
+
+def test_a_deadline_that_cannot_be_planned_anew_is_named_on_the_closures_page(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_given: Any, **_named: Any) -> Any:
+        raise NoBusinessHours
+
+    monkeypatch.setattr(replanning, "planned", fails)
+    closure = closed(cast, clock_at, day=day_of(incident))
+    replan_due(at=clock_at)
+    text = told(admin.get(reverse("admin:sla_closure_change", args=[closure.pk])))
+    assert f"could not be planned anew and keep their deadlines: {plain(incident.shown_number)}" in text
+    assert "could not be planned" in told(admin.get("/admin/sla/calendarchange/")).lower()
+
+
+def test_one_day_is_said_once(admin: Client):
+    form, _answer = previewed(admin, ADD, **fields(date(2026, 11, 26)))
+    assert "Staff outing, Thu 26 Nov 2026 is saved." in told(admin.post(ADD, form, follow=True))
+    form, _answer = previewed(admin, ADD, **fields(date(2026, 11, 30), last_day="2026-12-01"))
+    assert "Staff outing, Mon 30 Nov 2026 – Tue 1 Dec 2026 is saved." in told(admin.post(ADD, form, follow=True))
+
+
 # Changing and taking back
 
 
@@ -223,8 +321,9 @@ def test_changed_after_a_preview(admin: Client, cast: Cast, clock_at: datetime, 
     assert Closure.objects.get().name == "Closed"
     text = told(admin.post(page, form, follow=True))
     assert Closure.objects.get().name == "Moved"
-    assert f"changed, Ada Admin: Closed, 2028-05-05 → Moved, {day}" in text
-    assert "added, Ada Admin: Closed, 2028-05-05" in text
+    said = words.days(day_of(incident), day_of(incident))
+    assert f"changed, Ada Admin: Closed, Fri 5 May 2028 → Moved, {said}" in text
+    assert "added, Ada Admin: Closed, Fri 5 May 2028" in text
 
 
 def test_what_is_so_already_says_so(admin: Client, cast: Cast, clock_at: datetime):
@@ -242,10 +341,12 @@ def test_taken_back_after_a_preview_and_never_deleted(
     answer = admin.post(page, {"do": "preview_remove"})
     assert "Take it back, no deadline moves" in told(answer)
     assert Closure.objects.get().removed_at is None
-    text = told(admin.post(page, {"do": "remove"}, follow=True))
+    admin.post(page, {"do": "remove"})
+    assert Closure.objects.get().removed_at is None, "only what was shown"
+    text = told(admin.post(page, {"do": "remove", **hidden(answer, "removal-previewed")}, follow=True))
     closure.refresh_from_db()
     assert closure.removed_by == cast.admin
-    assert "removed, Ada Admin: Closed, 2028-05-05" in text
+    assert "removed, Ada Admin: Closed, Fri 5 May 2028" in text
     assert "Take it back" not in text
     assert admin.post(reverse("admin:sla_closure_delete", args=[closure.pk]), {"post": "yes"}).status_code == 403
     admin.post(page, {"do": "save", "first_day": "2028-05-06", "name": "Back"})
@@ -284,11 +385,11 @@ def test_the_preview_asks_the_same_number_of_queries_for_one_row_and_for_many(
 ):
     def asked() -> int:
         form = hidden(admin.get(ADD), "key") | fields(day_of(incident)) | {"do": "preview"}
+        current_calendars()  # loaded once a change
         with CaptureQueriesContext(connection) as queries:
             assert "would move" in told(admin.post(ADD, form))
         return len(queries)
 
-    asked()  # the calendars are loaded once a process
     one = asked()
     for _ in range(4):
         opened(cast.owner, at=clock_at)
@@ -335,6 +436,7 @@ def test_a_file_is_looked_at_and_imported_as_a_whole(admin: Client, cast: Cast, 
     assert Closure.objects.count() == 1
     done = admin.post(IMPORT, form, follow=True)
     assert "1 imported, 1 known already, 1 changed: not imported, 1 in the file twice." in told(done)
+    assert "planned anew by themselves" in told(done)
     closure = Closure.objects.get(name="One")
     assert (closure.country, closure.uid) == ("DE", "a")
     assert CalendarChange.objects.filter(what="imported").count() == 1
@@ -351,9 +453,100 @@ def test_an_import_for_other_people_than_previewed_is_previewed_again(admin: Cli
     assert not Closure.objects.exists()
 
 
+def test_a_file_shows_what_it_would_move_all_events_together(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    day = day_of(incident)
+    days = [day, day + timedelta(days=1), date(2031, 5, 5)]
+    file = [(str(number), f"{one:%Y%m%d}", f"Day {number}") for number, one in enumerate(days)]
+    form, answer = look(admin, a_file(*file), place="")
+    text = told(answer)
+    assert "1 open deadline would move" in text
+    assert "Import 3 events and move 1 deadline" in text
+    assert plain(incident.shown_number) in text
+    (row,) = answer.context["preview"].rows
+    assert row.new_due_at.date() >= day + timedelta(days=2)
+    assert not Closure.objects.exists()
+
+    opened(cast.owner, at=clock_at)
+    answer = admin.post(IMPORT, form)
+    assert OTHER in told(answer)
+    assert "Import 3 events and move 2 deadlines" in told(answer)
+    assert not Closure.objects.exists()
+
+    form |= hidden(answer, "previewed")
+    closed(cast, clock_at, name="Day 2", day=days[2])
+    answer = admin.post(IMPORT, form)
+    assert OTHER in told(answer), "what becomes of each event was shown as well"
+    assert Closure.objects.count() == 1
+    form |= hidden(answer, "previewed")
+    assert "2 imported, 1 known already" in told(admin.post(IMPORT, form, follow=True))
+    replan_due(at=clock_at)
+    assert "2 imported" not in told(admin.post(IMPORT, form, follow=True)), "sent twice is once"
+    assert Closure.objects.count() == 3
+    assert day_of(incident) == row.new_due_at.date()
+
+
+def test_a_file_with_nothing_new_moves_nothing(admin: Client, cast: Cast, clock_at: datetime, incident: Incident):
+    day = day_of(incident)
+    closed(cast, clock_at, name="Day", day=day, country="DE")
+    _form, answer = look(admin, a_file(("a", f"{day:%Y%m%d}", "Day")))
+    assert "There is nothing new in it" in told(answer)
+    assert "would move" not in told(answer)
+
+
+def test_looking_at_a_file_asks_the_same_number_of_queries_however_many_events_and_deadlines(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    def asked(count: int) -> int:
+        first = day_of(incident)
+        days = [first + timedelta(days=14 * number) for number in range(count)]
+        file = a_file(*((f"{one}", f"{one:%Y%m%d}", f"{one}") for one in days))
+        sent = hidden(admin.get(IMPORT), "key") | {"kind": "closed", "place": "US", "do": "preview", "file": file}
+        current_calendars()  # loaded once a change
+        with CaptureQueriesContext(connection) as queries:
+            answer = admin.post(IMPORT, sent)
+        assert f"Import {count} event" in told(answer)
+        assert "would move" in told(answer)
+        return len(queries)
+
+    one = asked(1)
+    for _ in range(4):
+        opened(cast.owner, at=clock_at)
+    assert asked(100) == one
+
+
+def test_fifty_moves_of_a_file_are_shown_and_all_are_counted(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident, monkeypatch: pytest.MonkeyPatch
+):
+    opened(cast.owner, at=clock_at)
+    monkeypatch.setattr(replanning, "SAMPLE", 1)
+    _form, answer = look(admin, a_file(("a", f"{day_of(incident):%Y%m%d}", "One")), place="US")
+    assert "2 open deadlines would move" in told(answer)
+    assert "The first 1 are shown" in told(answer)
+
+
+def test_a_file_for_a_place_that_is_none_is_refused_at_that_field(admin: Client):
+    _form, answer = look(admin, a_file(("a", "20270505", "One")), place="DE-XX")
+    assert answer.status_code == 422
+    (error,) = re.findall(r'id="id_place_error">([^<]*)', answer.content.decode())
+    assert "is no subdivision of Germany" in error
+    assert not Closure.objects.exists()
+
+
+RECURRING = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20270505\nRRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n"
+TEN_YEARS = (
+    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20270505\nDTEND;VALUE=DATE:20370505\nSUMMARY:Long\n"
+    "END:VEVENT\nEND:VCALENDAR\n"
+)
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [
+        (a_file(text=RECURRING), "Line 4: RRULE: events that repeat are not imported"),
+        (a_file(text=TEN_YEARS), "Line 4: At most 366 days at once"),
+        (SimpleUploadedFile("x.ics", b"BEGIN:VCALENDAR\n" * 640_000), "larger than 256 KB"),
         (a_file(("a", "20271305", "One")), "Line 5: “20271305” is no date"),
         (a_file(text="Dear all"), "Line 1"),
         (a_file(), "There is no event in this file"),
