@@ -95,7 +95,7 @@ LOOK_ONLY = {"changelist": (200, 200), "add": (403, 403), "change": (200, 403), 
 EDITED = {"changelist": (200, 200), "add": (200, 200), "change": (200, 200), "delete": (200, 200)}
 ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "people_user": EDITED,
-    "people_customer": EDITED | {"delete": (403, 403)},
+    "people_customer": EDITED | {"delete": (403, 403), "move": (200, 422)},
     "points_purchase": LOOK_ONLY | {"add": (200, 200)},
     "points_lot": LOOK_ONLY,
     "points_charge": LOOK_ONLY,
