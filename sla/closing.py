@@ -29,7 +29,7 @@ WORDS: Final[dict[Code, Callable[[Rule], str]]] = {
     "missing": lambda rule: _("Give a name: customers read it where a deadline is explained."),
     "too_long": lambda rule: _("At most %(max)d characters.") % {"max": POLICY.closure_name_max},
     "ends_before_it_starts": lambda rule: (
-        _("This is before the first day, %(day)s.") % {"day": words.days(rule.first_day, rule.first_day)}
+        _("This is before the first day, %(day)s.") % {"day": words.dates(rule.first_day, rule.first_day)}
     ),
     "longer_than_a_year": lambda rule: (
         _("At most %(max)d days at once, the first and the last included.") % {"max": POLICY.closure_days_max}
@@ -213,7 +213,7 @@ def refuse_endless(rules: Sequence[Rule]) -> None:
             continue  # of a package that no longer knows it; nobody is promised anything there
         if (day := _endless_from(calendar, first=min(rule.first_day for rule in rules))) is not None:
             text = _("Nothing would be open for %(days)d days from %(day)s on: then no deadline can be promised.")
-            raise BadClosure({"last_day": text % {"days": POLICY.horizon_days, "day": words.days(day, day)}})
+            raise BadClosure({"last_day": text % {"days": POLICY.horizon_days, "day": words.dates(day, day)}})
 
 
 def as_data(rule: Rule) -> dict[str, str | bool]:

@@ -233,7 +233,7 @@ class Closure(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}, {words.days(self.first_day, self.last_day)}"
+        return f"{self.name}, {words.dates(self.first_day, self.last_day)}"
 
     @property
     def reach(self) -> Reach:

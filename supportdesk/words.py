@@ -88,7 +88,7 @@ def soon(instant: datetime, zone: str, *, at: datetime) -> str:
     return day_and_time(instant, zone, at=at)
 
 
-def days(first: date, last: date) -> str:
+def dates(first: date, last: date) -> str:
     """Whole days, both included: "Thu 26 Nov 2026", "Thu 26 Nov 2026 – Fri 27 Nov 2026"."""
     said = [formats.date_format(one, pgettext("whole day", "D j M Y")) for one in (first, last)]
     return said[0] if first == last else " – ".join(said)

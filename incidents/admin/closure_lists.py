@@ -138,4 +138,4 @@ def _days(data: dict[str, Any] | None) -> str:
     if not data:
         return ""
     first, last = (date.fromisoformat(data[name]) for name in ("first_day", "last_day"))
-    return f"{data['name']}, {words.days(first, last)}"
+    return f"{data['name']}, {words.dates(first, last)}"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
+from django.db import models, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
@@ -23,7 +23,7 @@ from sla.calendar import NoBusinessHours
 from sla.calendars import planning_calendars
 from sla.replanning import Preview
 from supportdesk import clock
-from supportdesk.people.admin import CustomerAdmin
+from supportdesk.people.admin import ContactInline, CustomerAdmin
 from supportdesk.people.choosing import region_name
 from supportdesk.people.doors import DeskRequest, signed_in
 from supportdesk.people.models import Customer
@@ -35,6 +35,15 @@ from supportdesk.places import Place, city_of
 
 CHANGE: Final = "admin:people_customer_change"
 PLACE: Final = ("country", "subdivision", "zone")
+
+
+class NarrowContacts(ContactInline):
+    """Contacts in lines that a small screen has room for."""
+
+    formfield_overrides = {
+        models.CharField: {"widget": forms.TextInput(attrs={"size": 20})},
+        models.EmailField: {"widget": forms.EmailInput(attrs={"size": 24})},
+    }
 
 
 class NamedForm(forms.ModelForm[Customer]):
@@ -122,6 +131,8 @@ class Tried:
 @admin.register(Customer)
 class MovedCustomerAdmin(CustomerAdmin):
     """Customers, whose open deadlines go with their place (D23)."""
+
+    inlines = (NarrowContacts,)
 
     def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
         return ("name", "edition", "where") if obj else super().get_fields(request, obj)

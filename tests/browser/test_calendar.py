@@ -69,6 +69,24 @@ def saved(page: Page, *, name: str, first: str, last: str) -> None:
     page.get_by_role("heading", name=name).wait_for()
 
 
+def moving(page: Page) -> None:
+    page.goto("/admin/people/customer/")
+    page.get_by_role("link", name="Harbour & Heath").click()
+    page.get_by_role("link", name="Another place").click()
+    page.get_by_label("Country").select_option("NZ")
+    page.get_by_label("Subdivision").fill("")
+    page.get_by_label("Time zone").select_option("Pacific/Auckland")
+    page.get_by_role("button", name="See what would move").click()
+    page.get_by_role("button", name=re.compile("^Save")).wait_for()
+
+
+def moving_nowhere(page: Page) -> None:
+    moving(page)
+    page.get_by_label("Time zone").select_option("America/Argentina/Buenos_Aires")
+    page.get_by_role("button", name="Look again").click()
+    page.locator(".error").first.wait_for()
+
+
 def kept(page: Page) -> None:
     saved(page, name="Harbour feast", first="2031-06-02", last="2031-06-04")
     page.get_by_role("button", name="Take it back").click()
@@ -97,6 +115,8 @@ PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "preview": (ADMIN, preview),
     "import": (ADMIN, events),
     "closure": (ADMIN, kept),
+    "customer's place": (ADMIN, moving),
+    "customer's place-errors": (ADMIN, moving_nowhere),
     "calendar with a closure": (ADMIN, seen),
 }
 
@@ -160,3 +180,13 @@ def test_a_phone_has_the_named_days_with_their_month(drivers: Drivers) -> None:
         page.set_viewport_size(SIZES[0])
         expect(january.get_by_text("Epiphany", exact=True)).to_be_hidden()
         expect(all_of_them).to_be_visible()
+
+
+@pytest.mark.usefixtures("furnished")
+def test_the_form_of_a_customers_names_does_not_scroll_sideways(drivers: Drivers) -> None:
+    with drivers.person(ADMIN) as page:
+        page.goto("/admin/people/customer/")
+        page.get_by_role("link", name="Harbour & Heath").click()
+        for size in SIZES:
+            page.set_viewport_size(size)
+            assert overflow(page) == 0, f"scrolls sideways at {size['width']} px"

@@ -321,7 +321,7 @@ def test_changed_after_a_preview(admin: Client, cast: Cast, clock_at: datetime, 
     assert Closure.objects.get().name == "Closed"
     text = told(admin.post(page, form, follow=True))
     assert Closure.objects.get().name == "Moved"
-    said = words.days(day_of(incident), day_of(incident))
+    said = words.dates(day_of(incident), day_of(incident))
     assert f"changed, Ada Admin: Closed, Fri 5 May 2028 → Moved, {said}" in text
     assert "added, Ada Admin: Closed, Fri 5 May 2028" in text
 
