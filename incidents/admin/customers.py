@@ -17,8 +17,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents.admin.seen import SeenForm, moved_of
-from incidents.services.places import BadPlace, move_customer, would_move
+from incidents.admin.seen import Moved, SeenForm
+from incidents.services.places import BadPlace, WouldMove, move_customer, would_move
 from sla.calendar import NoBusinessHours
 from sla.calendars import planning_calendars
 from sla.replanning import Preview
@@ -59,14 +59,12 @@ class NamedForm(forms.ModelForm[Customer]):
 class MoveForm(SeenForm):
     """Another place for a customer; asks once more where the zone is not one of the country's (D21)."""
 
-    FIELDS = {}
-
     country = CountryField()
     subdivision = SubdivisionField()
     zone = ZoneField()
     place_name = forms.CharField(label=gettext_lazy("Place name"), required=False, max_length=80)
     # The name that a preview filled in by itself: it goes again with its zone.
-    filled = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
+    filled = forms.CharField(required=False, widget=forms.HiddenInput)
     save_anyway = forms.BooleanField(label=gettext_lazy("Save anyway: this time zone is meant"), required=False)
 
     def __init__(self, data: Any = None, *, customer: Customer) -> None:
@@ -123,6 +121,7 @@ class Tried:
     """What became of a move: ``saved`` with ``count`` deadlines moved, or only shown; ``other`` than shown before."""
 
     preview: Preview
+    rows: tuple[WouldMove, ...]
     count: int
     saved: bool
     other: bool
@@ -200,7 +199,7 @@ class MovedCustomerAdmin(CustomerAdmin):
             with transaction.atomic():
                 customer = lock_customer(form.customer.pk)
                 planning_calendars()
-                preview, _rows = would_move(customer=customer, place=place)
+                preview, rows = would_move(customer=customer, place=place)
                 shown = f"{preview.mark} {customer.place} {customer.place_name}"
                 again = (place, place_name) == (customer.place, customer.place_name)
                 saved = save and (again or form.was_shown(shown))
@@ -217,7 +216,7 @@ class MovedCustomerAdmin(CustomerAdmin):
                     transaction.set_rollback(True)
                     form.remember(shown)
                 other = save and form.was_shown_otherwise(shown)
-                return Tried(preview=preview, count=len(moved), saved=saved, other=other)
+                return Tried(preview=preview, rows=rows, count=len(moved), saved=saved, other=other)
         except BadPlace:
             for field, errors in place_errors(place).items():
                 form.add_error(field, errors)
@@ -234,9 +233,20 @@ class MovedCustomerAdmin(CustomerAdmin):
             "customer": form.customer,
             "where": region_name(form.customer.country, form.customer.subdivision),
             "preview": preview,
-            "moved": moved_of(request, preview, new_zone=form.place.zone) if preview else [],
+            "moved": [_moved(row, form) for row in tried.rows] if tried else [],
             "there": form.cleaned_data["place_name"] if preview else "",
             "other": tried is not None and tried.other,
             "same": preview is not None and form.said() == (form.customer.place, form.customer.place_name),
         }
         return render(request, "admin/people/customer/move.html", context, status=status)
+
+
+def _moved(row: WouldMove, form: MoveForm) -> Moved:
+    row.incident.customer = form.customer  # known, so not asked for
+    return Moved(
+        incident=row.incident,
+        old_due_at=row.old_due_at,
+        new_due_at=row.new_due_at,
+        old_zone=form.customer.zone,
+        new_zone=form.place.zone,
+    )

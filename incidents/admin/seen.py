@@ -63,8 +63,8 @@ class SeenForm(forms.Form):
         return f"{_hash(self.said())}.{_hash(shown)}"
 
 
-def moved_of(request: DeskRequest, preview: Preview | None, *, new_zone: str = "") -> list[Moved]:
-    """The rows of a preview with their incidents, in one query; with ``new_zone`` where the customer moves there."""
+def moved_of(request: DeskRequest, preview: Preview | None) -> list[Moved]:
+    """The rows of a preview of closures with their incidents, in one query."""
     if preview is None or not preview.rows:
         return []
     links = IncidentClock.objects.filter(
@@ -77,7 +77,7 @@ def moved_of(request: DeskRequest, preview: Preview | None, *, new_zone: str = "
             old_due_at=row.old_due_at,
             new_due_at=row.new_due_at,
             old_zone=incident.customer.zone,
-            new_zone=new_zone or incident.customer.zone,
+            new_zone=incident.customer.zone,
         )
         for row in preview.rows
         if (incident := incidents.get(row.clock.pk)) is not None
