@@ -45,7 +45,7 @@ def renew_key(form: forms.Form, *, seen: int = 0) -> None:
     form.data = data
 
 
-def _text(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:
+def text_field(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:
     return forms.CharField(
         label=label,
         # No max_length: browsers cut what is pasted down to it without a word, and the end of a log is what counts.
@@ -102,7 +102,7 @@ class ReportForm(forms.Form):
         error_messages={"required": _("Say in one line what the problem is.")},
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "data-keep": "subject"}),
     )
-    text = _text(
+    text = text_field(
         _("What happens, and what should happen instead?"), required=_("Describe the problem: a few sentences will do.")
     )
 
@@ -131,7 +131,7 @@ class MessageForm(forms.Form):
     """What a customer adds to an incident."""
 
     key = KeyField()
-    text = _text(_("Your message"), required=_("Write something first."), rows=5)
+    text = text_field(_("Your message"), required=_("Write something first."), rows=5)
 
 
 class AnswerForm(forms.Form):
@@ -142,7 +142,7 @@ class AnswerForm(forms.Form):
 
     key = KeyField()
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    text = _text(_("Your answer"), required=_("Write the answer first."))
+    text = text_field(_("Your answer"), required=_("Write the answer first."))
     then = forms.ChoiceField(
         label=_("then"),
         choices=[
@@ -164,14 +164,14 @@ class NoteForm(forms.Form):
     """An internal note (D22)."""
 
     key = KeyField()
-    text = _text(_("Internal note"), required=_("Write the note first."), rows=4)
+    text = text_field(_("Internal note"), required=_("Write the note first."), rows=4)
 
 
 class ReasonForm(forms.Form):
     """Why a re-opening is refused; the customer reads it (D16)."""
 
     key = KeyField()
-    text = _text(_("Why it is a different problem"), required=_("Say why: the customer reads it."), rows=3)
+    text = text_field(_("Why it is a different problem"), required=_("Say why: the customer reads it."), rows=3)
 
 
 class BugForm(forms.Form):

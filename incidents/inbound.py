@@ -12,6 +12,7 @@ from incidents.access import incidents_for
 from incidents.filing import Decision, Evidence, decide
 from incidents.models import HeldMail, HeldReason, Incident, IncidentMail, Message, Via
 from incidents.numbers import numbers_in
+from incidents.queries import final_ids
 from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
@@ -232,7 +233,12 @@ def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidenc
     )
     subject = _by_number(numbers_in(mail.subject))
     body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
-    named = {*referenced, *subject, *body, *tokens}
+    # A number that was merged leads on: what names both names one (D35).
+    leads = final_ids({*referenced, *subject, *body, *tokens})
+    tokens, referenced, subject, body = (
+        frozenset(leads[incident] for incident in level) for level in (tokens, referenced, subject, body)
+    )
+    named = set(leads.values())
     allowed = {
         incident
         for contact in senders

@@ -12,12 +12,13 @@ from incidents.access import cases_for, incidents_for, messages_for, timeline_fo
 from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
 from incidents.queue import Hand, There, hand_of, there
-from incidents.statuses import UNFINISHED, Status
+from incidents.statuses import UNFINISHED, Act, Status, allows
 from points.giving_back import (
     CreditPart,
     RefundPreview,
     credit_parts,
     credit_preview,
+    given_back,
     refund_preview,
     refunds_of,
 )
@@ -62,6 +63,21 @@ def promise(*, customer: Customer, channel: str, at: datetime) -> Promise:
         due_at=found.due_at,
         rows=rows(found, zone=zone_info(customer.zone)),
     )
+
+
+def final_ids(ids: Iterable[int]) -> dict[int, int]:
+    """For each incident the one that its number leads to: itself, or where it was merged (D35).
+
+    One query more for each merge on the longest way; a circle cannot be made.
+    """
+    found = {pk: pk for pk in ids}
+    ahead = set(found)
+    while ahead:
+        merged = Incident.objects.filter(pk__in=ahead, merged_into__isnull=False)
+        onward = dict(merged.values_list("pk", "merged_into_id"))
+        found = {pk: onward.get(at, at) for pk, at in found.items()}
+        ahead = {at for at in onward.values() if at is not None}
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +218,36 @@ def credit_on(scope: Scope, incident: Incident, *, at: datetime) -> Credit | Non
     """The product failure of an incident's current charge, as its page shows it; None where it is none."""
     case = cases_for(scope).filter(incident=incident, charge__link__current=True).first()
     return None if case is None else credit_of(case, at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergePreview:
+    """What merging an incident away does: the points that come back, whether its clock runs, who will follow (D35)."""
+
+    points: int
+    parts: tuple[CreditPart, ...]
+    runs_since: datetime | None
+    readers: tuple[str, ...]
+
+
+def merge_preview(incident: Incident, *, at: datetime) -> MergePreview:
+    """Without a word of what another incident has to do with it: that is asked when one is picked."""
+    charge = incident.charges.select_related("charge").get(current=True).charge
+    back = given_back(charge_id=charge.pk) is not None
+    clock = incident.clocks.select_related("clock").get(current=True).clock
+    followers = incident.followers.filter(removed_at=None).select_related("contact")
+    return MergePreview(
+        points=0 if back else charge.points,
+        parts=() if back else credit_preview(charge=charge, at=at),
+        runs_since=clock.started_at if clock.ended_at is None else None,
+        readers=(incident.contact.name, *(follower.contact.name for follower in followers)),
+    )
+
+
+def to_merge_into(others: QuerySet[Incident], *, limit: int) -> list[Incident]:
+    """Those of ``others`` that a duplicate may be merged into, what was opened last coming first (D35)."""
+    worked_on = others.filter(status__in=[status for status in Status if allows(status, Act.MERGE_INTO)])
+    return list(worked_on.select_related("owner", "release__product").order_by("-opened_at", "-pk")[:limit])
 
 
 def unanswered(scope: Scope, *, limit: int = 20) -> QuerySet[CreditCase]:

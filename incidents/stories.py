@@ -7,7 +7,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from incidents.models import TimelineCode, TimelineEntry
+from incidents.models import Disposition, TimelineCode, TimelineEntry
+from incidents.numbers import grouped
 from supportdesk import words
 from supportdesk.places import city_of
 
@@ -86,6 +87,18 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             return said % {"n": step.data["points"]}
         case TimelineCode.BUG_REFUSED:
             return _("%(who)s refused the credit") % {"who": who}
+        case TimelineCode.MERGED:
+            return _("%(who)s merged it into another incident, and its points came back") % {"who": who}
+        case TimelineCode.MERGED_IN:
+            return _("%(who)s merged %(number)s into it") % {"who": who, "number": grouped(step.data["number"])}
+        case TimelineCode.UNMERGED:
+            number = grouped(step.data["number"])
+            return _("%(who)s parted it from %(number)s again") % {"who": who, "number": number}
+        case TimelineCode.UNMERGED_FROM:
+            return _("%(who)s parted %(number)s from it again") % {"who": who, "number": grouped(step.data["number"])}
+        case TimelineCode.DISPOSED:
+            what = Disposition(step.data["to"]).label
+            return _("%(who)s: the feature request is now %(what)s") % {"who": who, "what": what}
         case TimelineCode.WARNED:
             minutes = step.data["minutes"]
             return ngettext("Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes) % {

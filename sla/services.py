@@ -83,20 +83,22 @@ def end_clock(*, clock_id: int, at: datetime, outcome: Outcome) -> ResponseClock
 
 
 @transaction.atomic
-def replan_clock(*, clock_id: int, place: Place | None = None, started_at: datetime | None = None) -> Replanned:
+def replan_clock(
+    *, clock_id: int, place: Place | None = None, started_at: datetime | None = None, restored: bool = False
+) -> Replanned:
     """Plans a running clock anew: for a place that changed (D23), or the earlier start of a merge (D12).
 
     What is not given stays as it is; the calendars that hold now count. A clock that has ended is not touched.
     Warnings sent and breaches announced stay so. For a calendar that changed, see ``sla.replanning``.
 
-    Raises ``UnknownPlace``, ``BadInstant``, ``NoBusinessHours``, and ``ValueError`` for a start later than its own:
-    that would dodge a breach. Then nothing changes.
+    Raises ``UnknownPlace``, ``BadInstant``, ``NoBusinessHours``, and ``ValueError`` for a start later than its own,
+    which would dodge a breach, unless it is ``restored``: its own again after an unmerge (D35). Then nothing changes.
     """
     calendars = planning_calendars()
     clock = _locked(clock_id)
     old_due_at = clock.due_at
     if clock.ended_at is None:
-        if started_at is not None and started_at > clock.started_at:
+        if started_at is not None and started_at > clock.started_at and not restored:
             raise ValueError(f"{started_at.isoformat()} is later than the start of {clock}")
         place = place or clock.place
         calendar = calendars.of(place, clock.customer_id)
@@ -112,6 +114,20 @@ def replan_clock(*, clock_id: int, place: Place | None = None, started_at: datet
             setattr(clock, name, value)
         clock.save(update_fields=list(values))
     return Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at)
+
+
+@transaction.atomic
+def resume_clock(*, clock_id: int) -> Replanned:
+    """Lets a clock that was ended unanswered run again, for what ended it is taken back (D35, D36).
+
+    It never paused (D12): its deadline is that of its own start, by the calendars that hold now. Warnings sent and
+    breaches announced stay so. A clock that was answered, or runs, is not touched. Raises ``NoBusinessHours``.
+    """
+    clock = _locked(clock_id)
+    if clock.ended_at is not None and clock.answered_at is None:
+        clock.ended_at, clock.outcome = None, Outcome.RUNNING
+        clock.save(update_fields=["ended_at", "outcome"])
+    return replan_clock(clock_id=clock_id)
 
 
 def mark_warned(*, clock_id: int, threshold: Threshold, at: datetime) -> bool:

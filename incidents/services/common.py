@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from incidents.models import Incident, Message, MessageKind, TimelineCode, TimelineEntry
+from incidents.queries import final_ids
 from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
@@ -69,6 +70,14 @@ def lock_incident(incident_id: int) -> Incident:
         .select_related("customer", "contact", "owner", "release__product")
         .get(pk=incident_id)
     )
+
+
+def lock_where_it_leads(incident_id: int) -> Incident:
+    """The incident, or the one that it was merged into, locked; no merge comes in between (D35)."""
+    incident = lock_incident(incident_id)
+    if incident.merged_into_id is None:
+        return incident
+    return lock_incident(final_ids([incident_id])[incident_id])
 
 
 def must_allow(incident: Incident, act: Act) -> None:

@@ -15,6 +15,7 @@ from incidents.services.common import (
     Refused,
     checked,
     lock_incident,
+    lock_where_it_leads,
     message_before,
     move,
     must_allow,
@@ -49,12 +50,13 @@ def customer_message(
 ) -> Added:
     """Adds what a contact wrote. It is kept in every case; what it does depends on the status (D10, D16).
 
+    What is written to a merged incident is written to the one that it leads to (D35).
     Raises TextMissing, TextTooLong, KeyReused; then nothing has changed.
     """
     text = checked(text)
-    incident = lock_incident(incident_id)
+    incident = lock_where_it_leads(incident_id)
     must_allow(incident, Act.CUSTOMER_MESSAGE)
-    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.CUSTOMER)
+    before = message_before(key, incident_id=incident.pk, text=text, kind=MessageKind.CUSTOMER)
     if before is not None:
         return Added(message=before, outcome=_outcome_before(incident, before))
     message = Message.objects.create(
@@ -185,7 +187,7 @@ def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> 
 def keep_automatic(*, incident_id: int, text: str, contact: Contact | None, at: datetime, raw_mail: RawMail) -> Message:
     """Keeps an automatic mail with the incident: no answer, no status, no clock, no request (D28)."""
     with transaction.atomic():
-        incident = lock_incident(incident_id)
+        incident = lock_where_it_leads(incident_id)
         message, _made = Message.objects.get_or_create(
             raw_mail=raw_mail,
             defaults={

@@ -12,10 +12,12 @@ from incidents import mails
 from incidents.access import current_releases
 from incidents.models import (
     Channel,
+    Disposition,
     Draft,
     Incident,
     IncidentCharge,
     IncidentClock,
+    Kind,
     Message,
     MessageKind,
     Release,
@@ -155,6 +157,7 @@ def begin(
         opened_at=at,
         last_at=at,
         owner=owner,
+        disposition=Disposition.RECEIVED if report.kind == Kind.FEATURE else "",
         origin=origin,
         origin_kind=origin_kind,
     )
@@ -195,7 +198,7 @@ def keep_draft(*, report: Report, at: datetime, key: str) -> Draft:
             "subject": report.subject,
             "text": report.text,
             "created_at": at,
-            "kept_until": _kept_until(at, customer.zone),
+            "kept_until": kept_until(at, customer.zone),
         },
     )
     gone = draft.discarded_at is not None or draft.kept_until <= at
@@ -255,7 +258,8 @@ def _next_number() -> str:
     return number_of(serial)
 
 
-def _kept_until(at: datetime, zone: str) -> datetime:
+def kept_until(at: datetime, zone: str) -> datetime:
+    """The first instant at which what waits for points since ``at`` is gone: after 30 local days (D8)."""
     tz = ZoneInfo(zone)
     day = at.astimezone(tz).date() + timedelta(days=POLICY.draft_days + 1)
     return datetime.combine(day, time.min, tzinfo=tz).astimezone(UTC)

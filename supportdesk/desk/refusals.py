@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
-from incidents.services import conversation, crediting, reopening
+from incidents.services import conversation, crediting, disposing, merging, reopening
 from incidents.services.common import KeyReused, NotAllowed, Refused
-from points.services import AlreadyGivenBack
+from points.services import AlreadyGivenBack, NotEnoughPoints
 
 
 def attempt(act: Callable[[], object]) -> str | None:
@@ -26,6 +26,33 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("The customer waits for an answer. Write in a line what solved it, and choose “close” beside it.")
     except reopening.NothingToDecide:
         return _("Nobody asks to re-open this incident any more: somebody else has decided.")
+    except merging.IntoItself:
+        return _("This is the incident itself. Pick the other one, which stays.")
+    except merging.AnotherCustomers:
+        return _("That incident is another customer’s. Duplicates are of one customer.")
+    except merging.MergedAlready as refusal:
+        return _("It was merged before; %(number)s is the incident that goes on.") % {
+            "number": refusal.into.shown_number
+        }
+    except merging.CreditUndecided:
+        return _("An admin has a credit of this incident to determine. Merge it afterwards.")
+    except merging.NotMerged:
+        return _("It is an incident of its own: there is nothing to part.")
+    except merging.PartingWaits:
+        return _("Parting them waits for the customer’s points already.")
+    except merging.ProposalGone:
+        return _("The proposal is not there any more: it was withdrawn, or its 30 days are over.")
+    except merging.TooLateToPart:
+        return _("The 24 hours in which a merge is taken back are over. Report the problem anew instead.")
+    except disposing.NotAFeatureRequest:
+        return _("Only feature requests have a disposition.")
+    except disposing.SameDisposition:
+        return _("That is its disposition already: the customer was told.")
+    except NotEnoughPoints as short:
+        return _("Needs %(needed)d points, %(have)d on hand. Nothing was changed.") % {
+            "needed": short.needed,
+            "have": short.on_hand,
+        }
     except NotAllowed as refusal:
         return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
     except KeyReused:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.desk import acts, calendar, held, views
+from supportdesk.desk import acts, calendar, features, held, merging, views
 
 app_name = "desk"
 urlpatterns = [
@@ -19,5 +19,8 @@ urlpatterns = [
     path("incidents/<str:number>/close/", acts.close, name="close"),
     path("incidents/<str:number>/reopen/", acts.reopen, name="reopen"),
     path("incidents/<str:number>/bug/", acts.bug, name="bug"),
+    path("incidents/<str:number>/merge/", merging.merge, name="merge"),
+    path("incidents/<str:number>/part/", merging.part, name="part"),
+    path("incidents/<str:number>/disposition/", features.disposition, name="disposition"),
     path("incidents/<str:number>/refuse/", acts.refuse, name="refuse"),
 ]

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from incidents import access
+from incidents import access, queries
 from incidents import queue as queues
 from incidents.numbers import grouped, typed
 from supportdesk.desk.page import incident_of, queue_groups, render_page
@@ -67,4 +67,10 @@ def find(request: DeskRequest) -> HttpResponse:
 @require_GET
 def incident(request: DeskRequest, number: str) -> HttpResponse:
     """Conversation, clock, points and facts side by side."""
-    return render_page(request, incident_of(request, number))
+    found = incident_of(request, number)
+    if found.merged_into_id is not None:
+        final = access.incidents_for(request.scope).get(pk=queries.final_ids([found.pk])[found.pk])
+        said = _("%(number)s was merged into this incident.") % {"number": found.shown_number}
+        messages.info(request, said, extra_tags="calm")
+        return redirect("desk:incident", final.number)
+    return render_page(request, found)

@@ -141,6 +141,12 @@ def report_promise(request: DeskRequest) -> HttpResponse:
 def incident(request: DeskRequest, number: str) -> HttpResponse:
     """One incident: the conversation, the deadline and why, what it cost."""
     found = incident_of(request, number)
+    if found.merged_into_id is not None:
+        final = access.incidents_for(request.scope).filter(pk=queries.final_ids([found.pk])[found.pk]).first()
+        if final is not None:
+            said = _("%(number)s was merged into this incident, for it is the same problem.")
+            messages.info(request, said % {"number": found.shown_number})
+            return redirect("portal:incident", final.number)
     fresh = request.session.pop("fresh", "") == found.number
     return render_incident(request, found, MessageForm(initial={"key": uuid4().hex}), fresh=fresh)
 

@@ -1,0 +1,307 @@
+"""A duplicate is merged into the incident that stays, and parted from it again (D12, D35)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from incidents.mails import merges
+from incidents.models import (
+    Follower,
+    Incident,
+    IncidentCharge,
+    IncidentClock,
+    Message,
+    Proposal,
+    TimelineCode,
+)
+from incidents.services.common import Refused, lock_incident, must_allow, note_step, set_status, shut
+from incidents.services.opening import kept_until
+from incidents.statuses import Act, Status, after_customer_message
+from points.giving_back import given_back
+from points.services import NotEnoughPoints, charge, credit_back
+from sla.models import Outcome
+from sla.services import end_clock, replan_clock, resume_clock
+from supportdesk.people.models import Contact, User
+from supportdesk.policy import POLICY
+
+
+class IntoItself(Refused):
+    """An incident is not merged into itself."""
+
+
+class AnotherCustomers(Refused):
+    """A duplicate is of one customer; the other incident is another customer's (D22, D35)."""
+
+
+class MergedAlready(Refused):
+    """One of the two was merged before; ``into`` is where it leads."""
+
+    def __init__(self, into: Incident) -> None:
+        super().__init__(into.number)
+        self.into = into
+
+
+class CreditUndecided(Refused):
+    """An admin has a credit of it to determine: until then its charge is not given back otherwise (D4, D17)."""
+
+
+class NotMerged(Refused):
+    """The incident is merged into none."""
+
+
+class PartingWaits(Refused):
+    """Parting it waits for points already."""
+
+
+class ProposalGone(Refused):
+    """The proposal was withdrawn, or its 30 days are over (D8)."""
+
+
+class TooLateToPart(Refused):
+    """The 24 hours in which a merge is taken back are over (D35)."""
+
+
+@transaction.atomic
+def merge(*, incident_id: int, into_id: int, user: User, at: datetime) -> Incident:
+    """Merges a duplicate into the incident that stays, which is given back (D35).
+
+    The conversation joins there; the charge is given back; the number leads there from now on; the clock ends with
+    the outcome that it had. A clock that still ran hands on its start where that is the earlier one, so that
+    merging never dodges a breach (D12). Its contact and followers follow the one that stays. Merging once more
+    into the same changes nothing.
+
+    Raises IntoItself, AnotherCustomers, MergedAlready, CreditUndecided, NotAllowed; then nothing has changed.
+    """
+    if incident_id == into_id:
+        raise IntoItself
+    # One customer's row is the lock of both; two customers' rows are never locked by one transaction.
+    if not Incident.objects.filter(pk=into_id, customer__incidents=incident_id).exists():
+        raise AnotherCustomers
+    first, second = (lock_incident(pk) for pk in sorted((incident_id, into_id)))
+    source, target = (first, second) if first.pk == incident_id else (second, first)
+    if source.merged_into_id == target.pk:
+        return target
+    for one in (source, target):
+        if one.merged_into is not None:
+            raise MergedAlready(one.merged_into)
+    must_allow(source, Act.MERGE)
+    must_allow(target, Act.MERGE_INTO)
+    data = _end_own(source, user=user, at=at)
+    moved = _join_clocks(source, target, at=at)
+    Message.objects.filter(incident=source).update(written_on=Coalesce(F("written_on"), F("incident")), incident=target)
+    followers = _join_followers(source, target, user=user, at=at)
+    shut(source, TimelineCode.MERGED, at=at, user=user, data={"into": target.pk, **data, **moved})
+    wrote = [one.wrote_at for one in (source, target) if one.wrote_at is not None]
+    if source.wrote_at is not None:
+        # A word that nobody has answered takes the waiting off the one that stays.
+        status = after_customer_message(target.status)
+        if status != target.status:
+            set_status(target, status, at=at)
+    target.wrote_at = min(wrote, default=None)
+    source.wrote_at = None
+    source.merged_into, source.merged_at = target, at
+    source.last_at = target.last_at = at
+    source.save()
+    target.save()
+    note_step(
+        target,
+        TimelineCode.MERGED_IN,
+        at=at,
+        user=user,
+        data={"from": source.pk, "number": source.number, "followers": followers, **moved},
+    )
+    merges.merged(source, into=target, points=data["points"], at=at)
+    return target
+
+
+@transaction.atomic
+def unmerge(*, incident_id: int, user: User, at: datetime, key: str) -> Proposal:
+    """Parts a merged incident from the one that it was merged into, within 24 hours, and charges it anew (D35).
+
+    What was written on it goes with it, and its status and clock are as they were: a clock that was ended by the
+    merge runs again, with its own deadline. What came meanwhile stays where it came. Where the points do not
+    suffice nothing changes, and it waits as a proposal that the customer can pay for (D8). The same key gives the
+    first proposal back.
+
+    Raises NotMerged, TooLateToPart, PartingWaits, MergedAlready where the one that stayed was merged on; then
+    nothing has changed.
+    """
+    source, target = _locked(incident_id)
+    before = Proposal.objects.filter(key=key, incident=source).first()
+    if before is not None:
+        return before
+    if source.merged_at is None:
+        raise NotMerged
+    if at >= source.merged_at + timedelta(hours=POLICY.unmerge_hours):
+        raise TooLateToPart
+    if source.proposals.filter(state=Proposal.State.WAITING).exists():
+        raise PartingWaits
+    proposal = Proposal.objects.create(
+        key=key,
+        incident=source,
+        kind=Proposal.Kind.UNMERGE,
+        made_by=user,
+        made_at=at,
+        kept_until=kept_until(at, source.customer.zone),
+    )
+    try:
+        _part(source, target, proposal=proposal, user=user, contact=None, at=at)
+    except NotEnoughPoints:
+        merges.part_proposed(source, other=target, proposal=proposal, at=at)
+    return proposal
+
+
+@transaction.atomic
+def accept_parting(*, proposal_id: int, at: datetime, contact: Contact | None = None, user: User | None = None) -> None:
+    """Parts what waited for points, once they are there (D8, D35). Once carried out, nothing happens.
+
+    Raises ProposalGone, MergedAlready, NotEnoughPoints; then nothing has changed.
+    """
+    source, target = _locked(Proposal.objects.values_list("incident_id", flat=True).get(pk=proposal_id))
+    proposal = Proposal.objects.select_related("made_by").get(pk=proposal_id)
+    if proposal.state == Proposal.State.ACCEPTED:
+        return
+    if proposal.state != Proposal.State.WAITING or proposal.kept_until <= at:
+        raise ProposalGone
+    _part(source, target, proposal=proposal, user=user, contact=contact, at=at)
+
+
+def _locked(incident_id: int) -> tuple[Incident, Incident]:
+    """The merged incident and the one that it was merged into, locked in the order of their ids."""
+    into_id = Incident.objects.values_list("merged_into_id", flat=True).get(pk=incident_id)
+    if into_id is None:
+        # What was parted before stands alone; the caller says what that means.
+        alone = lock_incident(incident_id)
+        return alone, alone
+    first, second = (lock_incident(pk) for pk in sorted((incident_id, into_id)))
+    return (first, second) if first.pk == incident_id else (second, first)
+
+
+def _part(
+    source: Incident,
+    target: Incident,
+    *,
+    proposal: Proposal,
+    user: User | None,
+    contact: Contact | None,
+    at: datetime,
+) -> None:
+    if source.merged_into_id is None:
+        raise NotMerged
+    must_allow(source, Act.UNMERGE)
+    if target.merged_into is not None:
+        raise MergedAlready(target.merged_into)
+    step = source.timeline.filter(code=TimelineCode.MERGED).latest("id")
+    if step.data["points"]:
+        _charge_anew(source, actor=user or (contact.user if contact else None), at=at, key=f"unmerge:{proposal.pk}")
+    source.merged_into = source.merged_at = None
+    set_status(source, Status(step.data["from"]), at=at)
+    if step.data["first"]:
+        source.first_closed_at = None
+    source.wrote_at = datetime.fromisoformat(step.data["wrote"]) if step.data["wrote"] else None
+    _part_messages(source, target)
+    _part_followers(source, target, at=at)
+    if step.data["ended"]:
+        resume_clock(clock_id=step.data["clock"])
+    if step.data.get("started"):
+        _give_start_back(target, since=datetime.fromisoformat(step.data["started"]))
+    source.last_at = target.last_at = at
+    source.save()
+    target.save()
+    proposal.state, proposal.settled_at = Proposal.State.ACCEPTED, at
+    proposal.settled_by, proposal.accepted_by = user, contact
+    proposal.save()
+    who: dict[str, Any] = {"user": user or proposal.made_by, "contact": contact if user is None else None}
+    note_step(source, TimelineCode.UNMERGED, at=at, data={"from": target.pk, "number": target.number}, **who)
+    data = {"number": source.number, "other": source.pk}
+    note_step(target, TimelineCode.UNMERGED_FROM, at=at, data=data, **who)
+    merges.parted(source, other=target, points=step.data["points"], at=at)
+
+
+def _end_own(source: Incident, *, user: User, at: datetime) -> dict[str, Any]:
+    """Gives the charge back and ends the clock of the duplicate; what a parting needs to know of it."""
+    case = source.credit_cases.filter(charge__link__current=True).first()
+    if case is not None and case.is_open:
+        raise CreditUndecided
+    link = source.charges.select_related("charge").get(current=True)
+    points = 0
+    if given_back(charge_id=link.charge_id) is None:
+        reason = _("Merged as a duplicate: %(number)s") % {"number": source.shown_number}
+        key = f"merge:{source.pk}:{link.charge_id}"
+        credit_back(charge_id=link.charge_id, at=at, actor=user, key=key, reason=reason)
+        points = link.charge.points
+    clock = source.clocks.select_related("clock").get(current=True).clock
+    ended = clock.ended_at is None
+    if ended:
+        end_clock(clock_id=clock.pk, at=at, outcome=Outcome.MERGED)
+    return {"points": points, "clock": clock.pk, "ended": ended}
+
+
+def _join_clocks(source: Incident, target: Incident, *, at: datetime) -> dict[str, Any]:
+    """Lets the clock that stays run from the earlier of two starts, where both ran (D12)."""
+    ended = source.clocks.select_related("clock").get(current=True).clock
+    stays = target.clocks.select_related("clock").get(current=True).clock
+    ran = ended.answered_at is None and ended.ended_at == at
+    if not ran or stays.ended_at is not None or ended.started_at >= stays.started_at:
+        return {}
+    replanned = replan_clock(clock_id=stays.pk, started_at=ended.started_at)
+    return {
+        "started": stays.started_at.isoformat(),
+        "old": replanned.old_due_at.isoformat(),
+        "new": replanned.new_due_at.isoformat(),
+        "zone": replanned.clock.zone,
+    }
+
+
+def _join_followers(source: Incident, target: Incident, *, user: User, at: datetime) -> list[int]:
+    """Lets who got the mails of the duplicate follow the one that stays (D38); gives the ids of the new ones."""
+    follow = {source.contact_id, *source.followers.filter(removed_at=None).values_list("contact_id", flat=True)}
+    have = {target.contact_id, *target.followers.filter(removed_at=None).values_list("contact_id", flat=True)}
+    new = sorted(follow - have)
+    Follower.objects.bulk_create(
+        Follower(incident=target, contact_id=contact_id, added_at=at, added_by=user) for contact_id in new
+    )
+    return new
+
+
+def _part_followers(source: Incident, target: Incident, *, at: datetime) -> None:
+    step = target.timeline.filter(code=TimelineCode.MERGED_IN, data__from=source.pk).order_by("id").last()
+    if step is not None:
+        target.followers.filter(contact_id__in=step.data["followers"], removed_at=None).update(removed_at=at)
+
+
+def _part_messages(source: Incident, target: Incident) -> None:
+    """Takes back what was written on ``source``, and on those that were merged into it before."""
+    ids = {source.pk}
+    while more := set(Incident.objects.filter(merged_into__in=ids).values_list("pk", flat=True)) - ids:
+        ids |= more
+    theirs = Message.objects.filter(incident=target, written_on__in=ids)
+    theirs.exclude(written_on=source).update(incident=source)
+    theirs.filter(written_on=source).update(incident=source, written_on=None)
+
+
+def _charge_anew(source: Incident, *, actor: User | None, at: datetime, key: str) -> None:
+    made = charge(
+        customer_id=source.customer_id,
+        points=POLICY.points_for(source.channel),
+        channel=source.channel,
+        reference=source.number,
+        at=at,
+        actor=actor,
+        key=key,
+    )
+    source.charges.filter(current=True).update(current=False)
+    IncidentCharge.objects.create(incident=source, charge=made)
+
+
+def _give_start_back(target: Incident, *, since: datetime) -> None:
+    """The clock that stays runs from its own start again, if it still runs: the earlier one is its own once more."""
+    link = IncidentClock.objects.select_related("clock").get(incident=target, current=True)
+    if link.clock.ended_at is None and link.clock.started_at < since:
+        replan_clock(clock_id=link.clock_id, started_at=since, restored=True)
