@@ -174,7 +174,7 @@ def accept_parting(*, proposal_id: int, at: datetime, contact: Contact | None = 
 
 def _locked(incident_id: int) -> tuple[Incident, Incident]:
     """The merged incident and the one that it was merged into, locked in the order of their ids."""
-    into_id = Incident.objects.values_list("merged_into_id", flat=True).get(pk=incident_id)
+    into_id: int | None = Incident.objects.values_list("merged_into", flat=True).get(pk=incident_id)
     if into_id is None:
         # What was parted before stands alone; the caller says what that means.
         alone = lock_incident(incident_id)

@@ -32,7 +32,7 @@ def merge(request: DeskRequest, number: str) -> HttpResponse:
     if not found.allows(Act.MERGE):
         messages.warning(request, _("Only an incident that is worked on is merged."), extra_tags="soon")
         return redirect("desk:incident", number)
-    form = MergeForm(request.POST or None, customer=found.customer)
+    form = MergeForm(request.POST if request.method == "POST" else None, customer=found.customer)
     if request.method == "POST" and form.is_valid():
         into: Incident = form.cleaned_data["into"]
         refused = attempt(

@@ -59,6 +59,9 @@ def test_each_step_has_words(cast: Cast, at: datetime):
     for code in TimelineCode:
         step = TimelineEntry(incident=incident, at=at, code=code, user=cast.technician)
         step.data = {"to": "waiting", "minutes": 60, "choice": "points", "days": 14, "points": 10}
+        step.data |= {"number": incident.number}
         step.data |= {"old": at.isoformat(), "new": at.isoformat(), "why": "calendar"}
+        if code == TimelineCode.DISPOSED:
+            step.data["to"] = "planned"
         assert stories.say(step)
         assert isinstance(stories.tone(step), str)
