@@ -12,6 +12,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, OrderBy, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from incidents.access import cases_to_determine, held_for, incidents_for
 from incidents.models import Incident, IncidentClock
@@ -35,7 +36,12 @@ LONGEST_TODAY: Final = timedelta(hours=26)
 
 RUNNING: Final = Q(clock__outcome=Outcome.RUNNING, incident__status__in=UNFINISHED)
 ANSWERED: Final = Q(incident__status__in=UNFINISHED) & ~Q(clock__outcome=Outcome.RUNNING)
-UNDECIDED: Final = Q(incident__reopen_asked_at__isnull=False)
+ASKED: Final = Q(reopen_asked_at__isnull=False)
+# What a customer writes to a declined incident waits for a technician, too (D15).
+OBJECTED: Final = Q(status=Status.DECLINED, wrote_at__isnull=False)
+UNDECIDED: Final = Q(incident__reopen_asked_at__isnull=False) | Q(
+    incident__status=Status.DECLINED, incident__wrote_at__isnull=False
+)
 WROTE: Final = ANSWERED & Q(incident__wrote_at__isnull=False)
 QUIET: Final = ANSWERED & Q(incident__wrote_at=None)
 WORK: Final = QUIET & ~Q(incident__status=Status.WAITING)
@@ -200,7 +206,7 @@ def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
             customer=Count("pk", filter=WAITS),
         )
     )
-    undecided = incidents_for(scope).filter(reopen_asked_at__isnull=False)
+    undecided = incidents_for(scope).filter(ASKED | OBJECTED)
     if mine:
         undecided = undecided.filter(owner_id=scope.user_id)
     decide = undecided.aggregate(all=Count("pk"), mine=Count("pk", filter=Q(owner_id=scope.user_id)))
@@ -260,16 +266,16 @@ def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int 
     due: dict[GroupCode, list[IncidentClock]] = {"late": [], "today": [], "later": []}
     codes = VIEWS[view]
     if set(codes) & set(due):
-        late = _take(scope, RUNNING & mine & Q(clock__due_at__lt=at), "clock__due_at", limit)
+        late = _take(scope, RUNNING & mine & Q(clock__due_at__lt=at), F("clock__due_at"), limit)
         due["late"] = late
         if set(codes) & {"today", "later"}:
-            for link in _take(scope, RUNNING & mine & Q(clock__due_at__gte=at), "clock__due_at", 2 * limit):
+            for link in _take(scope, RUNNING & mine & Q(clock__due_at__gte=at), F("clock__due_at"), 2 * limit):
                 due["today" if is_today(link.clock.due_at, link.clock.zone, at=at) else "later"].append(link)
-    rest: dict[GroupCode, tuple[Q, str]] = {
-        "us": (WROTE, "incident__wrote_at"),
-        "decide": (UNDECIDED, "incident__reopen_asked_at"),
-        "work": (WORK, "incident__last_at"),
-        "customer": (WAITS, "incident__last_at"),
+    rest: dict[GroupCode, tuple[Q, F | Coalesce]] = {
+        "us": (WROTE, F("incident__wrote_at")),
+        "decide": (UNDECIDED, Coalesce("incident__reopen_asked_at", "incident__wrote_at")),
+        "work": (WORK, F("incident__last_at")),
+        "customer": (WAITS, F("incident__last_at")),
     }
     found = {
         code: due[code] if code in due else _take(scope, rest[code][0] & mine, rest[code][1], limit) for code in codes
@@ -283,9 +289,9 @@ def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int 
     return groups
 
 
-def _take(scope: Scope, where: Q, order: str, limit: int) -> list[IncidentClock]:
+def _take(scope: Scope, where: Q, order: F | Coalesce, limit: int) -> list[IncidentClock]:
     links = _links(scope).filter(where).select_related("clock", "incident__customer", "incident__owner")
-    return list(links.order_by(OrderBy(F(order)), "pk")[:limit])
+    return list(links.order_by(OrderBy(order), "pk")[:limit])
 
 
 def _row(link: IncidentClock, *, at: datetime, points: dict[int, int], calendars: Calendars) -> Row:

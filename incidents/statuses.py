@@ -103,3 +103,19 @@ def after_answer(*, then: str) -> Status:
     if status not in (Status.OPEN, Status.WAITING, Status.CLOSED):
         raise ValueError(f"an answer leaves an incident open, waiting or closed, not {then!r}")
     return status
+
+
+def after_take_back(*, was: str, answered: bool, wrote_since: bool) -> Status:
+    """The status once a mistaken end is taken back: the one before it, as far as that is still true (D10, D36).
+
+    What was answered is not new any more, and what the customer wrote to meanwhile does not wait for them.
+
+    >>> after_take_back(was="waiting", answered=True, wrote_since=False)
+    <Status.WAITING: 'waiting'>
+    >>> after_take_back(was="waiting", answered=True, wrote_since=True)
+    <Status.OPEN: 'open'>
+    """
+    status = Status(was)
+    if status is Status.NEW and answered:
+        return Status.OPEN
+    return after_customer_message(status) if wrote_since else status

@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from incidents.models import Disposition, TimelineCode, TimelineEntry
 from incidents.numbers import grouped
+from incidents.turning import turn_of
 from supportdesk import words
 from supportdesk.places import city_of
 
@@ -33,6 +34,11 @@ TONES = {
     TimelineCode.BUG_CREDITED: "points",
     TimelineCode.BUG_REFUNDED: "points",
     TimelineCode.REFUND_FAILED: "soon",
+    TimelineCode.CUSTOMER_CLOSED: "calm",
+    TimelineCode.CLOSED_SILENCE: "calm",
+    TimelineCode.REMINDED: "waiting",
+    TimelineCode.DECLINED: "waiting",
+    TimelineCode.TAKEN_BACK: "act",
 }
 
 
@@ -108,7 +114,47 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             return _("Late: the deadline passed without an answer")
         case TimelineCode.DEADLINE_MOVED:
             return _moved(step, zone)
+        case TimelineCode.CUSTOMER_CLOSED:
+            return _("%(who)s closed it: no more help is needed") % {"who": who}
+        case TimelineCode.REMINDED:
+            return _("No word for %(n)d business days: the customer was reminded") % {"n": step.data["days"]}
+        case TimelineCode.CLOSED_SILENCE:
+            return _("No word for %(n)d business days: closed") % {"n": step.data["days"]}
+        case TimelineCode.DECLINED:
+            return _declined(step, who)
+        case TimelineCode.TAKEN_BACK:
+            return _taken_back(step, who)
+        case TimelineCode.SPLIT_LAPSED:
+            return _("Nobody accepted the proposal in time: it lapsed")
     return step.get_code_display()
+
+
+def _declined(step: TimelineEntry, who: object) -> str:
+    """As what it was declined, and what came back for it (D15)."""
+    told = {"who": who, "reason": turn_of(step.data["reason"]).name, "n": step.data["back"]}
+    if not step.data["back"]:
+        return _("%(who)s declined it: %(reason)s") % told
+    said = ngettext(
+        "%(who)s declined it and gave back %(n)d point: %(reason)s",
+        "%(who)s declined it and gave back %(n)d points: %(reason)s",
+        step.data["back"],
+    )
+    return said % told
+
+
+def _taken_back(step: TimelineEntry, who: object) -> str:
+    """Which end was a mistake, and what is spent again (D36)."""
+    told = {"who": who, "n": step.data["points"]}
+    if step.data["ended"] != TimelineCode.DECLINED:
+        return _("%(who)s took the closure back: it was a mistake") % told
+    if not step.data["points"]:
+        return _("%(who)s took the decline back: it was a mistake") % told
+    said = ngettext(
+        "%(who)s took the decline back: it was a mistake, and %(n)d point is spent again",
+        "%(who)s took the decline back: it was a mistake, and %(n)d points are spent again",
+        step.data["points"],
+    )
+    return said % told
 
 
 def _moved(step: TimelineEntry, zone: str) -> str:

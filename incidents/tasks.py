@@ -8,7 +8,7 @@ from incidents import paying
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
 from incidents.replanning import replan_due
-from incidents.services import crediting
+from incidents.services import crediting, lapsing, silence
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
 
@@ -39,6 +39,18 @@ def replan() -> int:
 def record_silence() -> int:
     """Keeps "points" where a customer did not say in 14 days how to give a charge back (D17)."""
     return crediting.record_silence(at=clock.now())
+
+
+@shared_task(name="incidents.end_silence")
+def end_silence() -> int:
+    """Reminds of what waits for its customer, and closes what waited too long (D10)."""
+    return silence.remind_and_close(at=clock.now())
+
+
+@shared_task(name="incidents.lapse")
+def lapse() -> int:
+    """Tells of drafts and proposals that are about to lapse, and lets proposals lapse (D8, D14)."""
+    return lapsing.warn_and_lapse(at=clock.now())
 
 
 @shared_task(name="incidents.handle_payment_events")

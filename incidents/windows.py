@@ -1,4 +1,4 @@
-"""Until when a closed incident may be re-opened (R13, D16). Pure."""
+"""Until when a closed incident may be re-opened (R13, D16), and a mistaken end taken back (D36). Pure."""
 
 from __future__ import annotations
 
@@ -21,3 +21,18 @@ def reopen_until(*, first_closed_at: datetime, zone: str) -> datetime:
 def may_reopen(*, first_closed_at: datetime, zone: str, at: datetime) -> bool:
     """True while the window is open at ``at`` (R13)."""
     return at < reopen_until(first_closed_at=first_closed_at, zone=zone)
+
+
+def take_back_until(*, ended_at: datetime) -> datetime:
+    """The last instant at which a closure or decline of ``ended_at`` is taken back as a mistake (D36)."""
+    return ended_at + timedelta(hours=POLICY.mistake_hours)
+
+
+def may_take_back(*, ended_at: datetime, at: datetime) -> bool:
+    """True while ``at`` lies within the hour (D36).
+
+    >>> noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    >>> may_take_back(ended_at=noon, at=noon + timedelta(hours=1))
+    True
+    """
+    return at <= take_back_until(ended_at=ended_at)

@@ -1,5 +1,7 @@
 """When an answer is due: four business hours after the incident was logged (R6, D12), and what counted (D24).
 
+And when silence has lasted some business days (D10).
+
 Pure. Instants come in aware, of any zone, and go out in UTC; lengths are business time of the calendar given.
 """
 
@@ -9,7 +11,7 @@ import math
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sla.calendar import Calendar, Kind, NoBusinessHours, next_month
+from sla.calendar import Calendar, Hours, Kind, NoBusinessHours, first_instant, next_month
 from supportdesk.policy import POLICY
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -148,6 +150,44 @@ def instant_before(*, due_at: datetime, minutes: int, calendar: Calendar) -> dat
         if not left:
             return start
     raise NoBusinessHours  # the walk ends by raising; this line tells the type checker
+
+
+def business_days_after(*, at: datetime, days: int, calendar: Calendar) -> datetime:
+    """The instant, in UTC, at which ``days`` whole business days have passed since ``at`` (D10).
+
+    Outside business hours they begin to pass at the next opening, which a closing time is taken for as well. The end
+    has the time of day of the beginning, so that it lies in business hours too, whatever days were closed between.
+
+    Raises ``BadInstant`` for a naive time or one outside 1970–2100, ``NoBusinessHours`` where every day is closed,
+    ``ValueError`` for ``days`` below 1.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> quiet = Calendar(zone=ZoneInfo("America/New_York"), holiday=lambda day: None)
+    >>> friday = datetime(2026, 12, 4, 15, 30, tzinfo=ZoneInfo("America/New_York"))
+    >>> f"{business_days_after(at=friday, days=5, calendar=quiet).astimezone(quiet.zone):%a %d %b %H:%M}"
+    'Fri 11 Dec 15:30'
+    """
+    began = _checked(at)
+    if days < 1:
+        raise ValueError(f"{days} is no number of business days")
+    left, wall = days, None
+    for day in calendar.walk(calendar.local_date(began)):
+        hours = day.hours
+        if hours is None:
+            continue
+        if wall is None:
+            if began < hours.end:
+                wall = max(began, hours.start).astimezone(calendar.zone).time()
+            continue
+        left -= 1
+        if not left:
+            return _within(first_instant(day.date, wall, zone=calendar.zone), hours)
+    raise NoBusinessHours  # the walk ends by raising; this line tells the type checker
+
+
+def _within(instant: datetime, hours: Hours) -> datetime:
+    """Where clocks change during business hours, a time of day may lie outside of them by the other day's offset."""
+    return min(max(instant, hours.start), hours.end)
 
 
 def _checked(instant: datetime) -> datetime:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from sla.calendar import Calendar
-from sla.calendars import planning_calendars
+from sla.calendars import Calendars, planning_calendars
 from sla.deadline import instant_before, plan
 from sla.models import ENDS_UNANSWERED, Outcome, ResponseClock, Threshold
 from supportdesk.places import Place
@@ -100,19 +100,25 @@ def replan_clock(
     if clock.ended_at is None:
         if started_at is not None and started_at > clock.started_at and not restored:
             raise ValueError(f"{started_at.isoformat()} is later than the start of {clock}")
-        place = place or clock.place
-        calendar = calendars.of(place, clock.customer_id)
-        values = {
-            "country": place.country,
-            "subdivision": place.subdivision,
-            "zone": place.zone,
-            "started_at": started_at or clock.started_at,
-            "calendar_number": calendars.stamp,
-            **planned(started_at or clock.started_at, minutes=clock.minutes, calendar=calendar),
-        }
-        for name, value in values.items():
-            setattr(clock, name, value)
-        clock.save(update_fields=list(values))
+        _replan(clock, calendars, place=place or clock.place, started_at=started_at or clock.started_at)
+    return Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at)
+
+
+@transaction.atomic
+def resume_clock(*, clock_id: int, place: Place) -> Replanned:
+    """Lets a clock that ended unanswered run on from its own start, as if it had not ended (D12, D36).
+
+    Planned for ``place`` by the calendars that hold now. Warnings sent and breaches announced stay so, and are not
+    repeated. A clock that was answered, or that runs, is not touched.
+
+    Raises ``UnknownPlace``, ``NoBusinessHours``; then nothing changes.
+    """
+    calendars = planning_calendars()
+    clock = _locked(clock_id)
+    old_due_at = clock.due_at
+    if clock.ended_at is not None and clock.answered_at is None:
+        clock.ended_at, clock.outcome = None, Outcome.RUNNING
+        _replan(clock, calendars, place=place, started_at=clock.started_at)
     return Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at)
 
 
@@ -158,6 +164,21 @@ def planned(started_at: datetime, *, minutes: int, calendar: Calendar) -> dict[s
         instant_before(due_at=found.due_at, minutes=before, calendar=calendar) for before in POLICY.warning_minutes
     )
     return {"due_at": found.due_at, "plan": found.as_data(), "warn_first_at": first, "warn_last_at": last}
+
+
+def _replan(clock: ResponseClock, calendars: Calendars, *, place: Place, started_at: datetime) -> None:
+    calendar = calendars.of(place, clock.customer_id)
+    values = {
+        "country": place.country,
+        "subdivision": place.subdivision,
+        "zone": place.zone,
+        "started_at": started_at,
+        "calendar_number": calendars.stamp,
+        **planned(started_at, minutes=clock.minutes, calendar=calendar),
+    }
+    for name, value in values.items():
+        setattr(clock, name, value)
+    clock.save(update_fields=[*values, "ended_at", "outcome"])
 
 
 def _locked(clock_id: int) -> ResponseClock:

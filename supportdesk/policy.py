@@ -49,6 +49,7 @@ class Policy:
     bug_answer_days: int = 14  # D17
     split_parts_max: int = 10  # D14: more subordinate problems at once are taken for a slip of the hand
     lapse_notice_days: int = 3  # D8, D14: how long before a draft or proposal lapses its customer is told
+    lapse_notice_hour: int = 9  # D8, D14: hours after the midnight that is so many days before
     visitor_report_hours: int = 48  # D25: how long the link to a report can be followed
     mistake_reason_max: int = 500  # D36: characters
     unmerge_hours: int = 24  # D35

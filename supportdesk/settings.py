@@ -167,6 +167,8 @@ CELERY_BEAT_SCHEDULE = {
         ("send-refunds", "incidents.send_refunds", 20),
         ("look-at-payments", "incidents.look_at_payments", 60),
         ("record-silence", "incidents.record_silence", 600),
+        ("end-silence", "incidents.end_silence", 600),
+        ("lapse", "incidents.lapse", 600),
         ("expire-points", "points.write_expiries", 600),
         ("warn-of-expiries", "points.warn", 600),
     )
@@ -187,6 +189,11 @@ GATEWAY_PORT: int = env.int("GATEWAY_PORT", default=2525)
 MAIL_AUTHSERV_ID: str = env.str("MAIL_AUTHSERV_ID", default=MAIL_DOMAIN)
 EMAIL_BACKEND = "supportdesk.mail.backend.OutboxBackend"
 DEFAULT_FROM_EMAIL = MAIL_FROM
+
+# Where those turn to whose question no incident covers (R11). Addresses or phone numbers, as they are shown.
+TURN_TO_SERVICES: str = env.str("TURN_TO_SERVICES", default="services@quillmark.example")
+TURN_TO_PARTNERS: str = env.str("TURN_TO_PARTNERS", default="partners@quillmark.example")
+TURN_TO_ONSITE: str = env.str("TURN_TO_ONSITE", default="onsite@quillmark.example")
 
 # Card payments (D32). Without keys they are not set up, and everything else works.
 _provider = provider_settings(env.ENVIRON, demo=DEMO)

@@ -132,6 +132,11 @@ class Incident(models.Model):
             models.Index(
                 fields=["reopen_asked_at"], condition=Q(reopen_asked_at__isnull=False), name="incident_decide"
             ),
+            models.Index(
+                fields=["wrote_at"],
+                condition=Q(status=Status.DECLINED, wrote_at__isnull=False),
+                name="incident_objected",
+            ),
             models.Index(fields=["customer", "-opened_at", "-id"], name="incident_of_customer"),
             models.Index(fields=["owner", "status"], name="incident_of_owner"),
             models.Index(

@@ -99,8 +99,8 @@ def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -
         return "request"
     if not incident.is_finished:
         move(incident, after_customer_message(incident.status), at=at, contact=contact)
-        # Several messages in a row wait since the first of them.
-        incident.wrote_at = incident.wrote_at or at
+    # Several messages in a row wait since the first of them; what crossed a decline waits since then.
+    incident.wrote_at = incident.wrote_at or max(at, incident.closed_at or at)
     return "added"
 
 
@@ -179,8 +179,11 @@ def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> 
         incident=incident, kind=MessageKind.NOTE, via=Via.DESK, user=user, text=text, at=at, key=key
     )
     note_step(incident, TimelineCode.NOTED, at=at, user=user, data={"message": message.pk})
+    if incident.status == Status.DECLINED:
+        # Nobody answers what is declined: a note says that somebody has read what the customer wrote since (D15).
+        incident.wrote_at = None
     incident.last_at = at
-    incident.save(update_fields=["last_at"])
+    incident.save(update_fields=["wrote_at", "last_at"])
     return message
 
 

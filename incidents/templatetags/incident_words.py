@@ -29,7 +29,7 @@ NAMES = {
     "today": (gettext_lazy("Due today"), gettext_lazy("by deadline; business minutes left in the customer’s own zone")),
     "later": (gettext_lazy("Due later"), gettext_lazy("the deadline lies behind a closing time or a weekend")),
     "us": (gettext_lazy("Waiting for us"), gettext_lazy("answered before, the customer wrote again")),
-    "decide": (gettext_lazy("To decide"), gettext_lazy("re-openings asked for")),
+    "decide": (gettext_lazy("To decide"), gettext_lazy("re-openings asked for, and words on what was declined")),
     "work": (gettext_lazy("Being worked on"), gettext_lazy("answered; the next word is ours")),
     "customer": (gettext_lazy("Waiting for the customer"), gettext_lazy("nothing to do until they write")),
 }

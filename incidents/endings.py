@@ -1,0 +1,70 @@
+"""How an incident ended last, and whether that can still be taken back (D36)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from incidents.models import Incident, TimelineCode, TimelineEntry
+from incidents.statuses import Act
+from incidents.turning import Turn, turn_of
+from incidents.windows import may_take_back, take_back_until
+
+ENDS: Final = (
+    TimelineCode.CLOSED,
+    TimelineCode.CUSTOMER_CLOSED,
+    TimelineCode.CLOSED_SILENCE,
+    TimelineCode.DECLINED,
+)
+# After one of these an earlier end is history: nobody takes it back any more.
+OVERTAKES: Final = (
+    TimelineCode.REOPENED,
+    TimelineCode.REOPEN_REFUSED,
+    TimelineCode.TAKEN_BACK,
+    TimelineCode.MERGED,
+    TimelineCode.UNMERGED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The step with which an incident ended, the last instant at which it is taken back, and whether it was overtaken."""
+
+    step: TimelineEntry
+    until: datetime
+    overtaken: bool
+
+    @property
+    def declined(self) -> bool:
+        return self.step.code == TimelineCode.DECLINED
+
+    @property
+    def turn(self) -> Turn:
+        """As what it was declined, and who helps instead (R11)."""
+        return turn_of(self.step.data.get("reason", ""))
+
+    @property
+    def points_back(self) -> int:
+        """What a decline gave back; nothing where a product failure had done so before (D4, D15)."""
+        return int(self.step.data.get("back", 0))
+
+
+def ending_of(incident: Incident) -> Ending | None:
+    """The latest end of an incident that is closed or declined; None for any other. One query."""
+    if not incident.is_finished:
+        return None
+    steps = incident.timeline.filter(code__in=(*ENDS, *OVERTAKES)).select_related("user", "contact").order_by("-pk")
+    overtaken = False
+    for step in steps:
+        if step.code in ENDS:
+            return Ending(step=step, until=take_back_until(ended_at=step.at), overtaken=overtaken)
+        overtaken = True
+    return None
+
+
+def can_be_taken_back(incident: Incident, ending: Ending | None, *, at: datetime) -> bool:
+    """Whether the end is one that a technician may take back at ``at`` (D36)."""
+    if ending is None or ending.overtaken or not incident.allows(Act.TAKE_BACK):
+        return False
+    return may_take_back(ended_at=ending.step.at, at=at)
