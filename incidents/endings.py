@@ -1,4 +1,4 @@
-"""How an incident ended last, and whether that can still be taken back (D36)."""
+"""How an incident ended last, whether that can still be taken back (D36), and what declining it gives back (D15)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from incidents.models import Incident, TimelineCode, TimelineEntry
 from incidents.statuses import Act
 from incidents.turning import Turn, turn_of
 from incidents.windows import may_take_back, take_back_until
+from points.giving_back import CreditPart, credit_preview, given_back
 
 ENDS: Final = (
     TimelineCode.CLOSED,
@@ -68,3 +69,26 @@ def can_be_taken_back(incident: Incident, ending: Ending | None, *, at: datetime
     if ending is None or ending.overtaken or not incident.allows(Act.TAKE_BACK):
         return False
     return may_take_back(ended_at=ending.step.at, at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declining:
+    """What declining an incident gives back, lot by lot; nothing where a product failure did before (D3, D4, D15)."""
+
+    points: int
+    parts: tuple[CreditPart, ...]
+
+    @property
+    def held(self) -> int:
+        """How many of the points would be on hold (D32)."""
+        return sum(part.points for part in self.parts if part.held)
+
+
+def declining(incident: Incident, *, at: datetime) -> Declining | None:
+    """What declining it at ``at`` would give back; None where it is not declined any more (D15)."""
+    if not incident.allows(Act.DECLINE) or incident.first_closed_at is not None:
+        return None
+    charge = incident.charges.select_related("charge").get(current=True).charge
+    if given_back(charge_id=charge.pk) is not None:
+        return Declining(points=0, parts=())
+    return Declining(points=charge.points, parts=credit_preview(charge=charge, at=at))

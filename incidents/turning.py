@@ -1,4 +1,4 @@
-"""What incidents do not cover, why, and who does it instead: words by kind, for the form and for declines (R11, D15)."""
+"""What incidents do not cover, why, and who does it instead: words by kind, for form and declines (R11, D15)."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ class Turn:
 
     @property
     def words(self) -> str:
-        """The usual words of a decline; a technician may change them. Empty where there are none."""
+        """The usual words of a decline; a technician may change them. Empty where there are none.
+
+        Whom to turn to is not among them: mail and page say it below, whatever was changed.
+        """
         if self.kind == OTHER:
             return ""
-        return _("Thank you for your report. %(why)s So we decline this incident; others can help you better:") % {
-            "why": self.why
-        } + "".join(f"\n\n{helper.name}: {helper.address}" for helper in self.helpers)
+        return _(
+            "Thank you for your report. %(why)s It is not part of incident support, so we decline this incident."
+        ) % {"why": self.why}
 
 
 def turn_of(kind: str) -> Turn:
@@ -50,7 +53,9 @@ def turn_of(kind: str) -> Turn:
             return Turn(
                 kind=kind,
                 name=_("Performance tuning"),
-                why=_("General and incremental performance tuning is work on your systems as a whole, not one problem."),
+                why=_(
+                    "General and incremental performance tuning is work on your systems as a whole, not one problem."
+                ),
                 helpers=(services, onsite),
             )
         case "architecture":

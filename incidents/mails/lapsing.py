@@ -44,6 +44,4 @@ def draft_lapsing(draft: Draft, *, at: datetime) -> OutgoingMail | None:
 
 def proposal_lapsing(proposal: Proposal, *, at: datetime) -> list[OutgoingMail]:
     """Through which day a proposal is kept that waits for points (D14)."""
-    return tell(
-        "proposal_lapsing", proposal.incident, at=at, key=f"proposal-lapsing:{proposal.pk}", proposal=proposal
-    )
+    return tell("proposal_lapsing", proposal.incident, at=at, key=f"proposal-lapsing:{proposal.pk}", proposal=proposal)

@@ -124,7 +124,8 @@ def take_back(*, incident_id: int, step_id: int, user: User, at: datetime) -> In
         note_moves((resumed,), why="place" if moved_away else "calendar", at=at)
     set_status(incident, status, at=at)
     began = step.data["wrote"]
-    incident.wrote_at = datetime.fromisoformat(began) if began else wrote and wrote.at
+    since = None if wrote is None else wrote.at
+    incident.wrote_at = datetime.fromisoformat(began) if began else since
     if step.data["first"]:
         incident.first_closed_at = None
     incident.reopen_asked_at = None

@@ -34,9 +34,7 @@ def reminder_due(customer: Customer, *, waits_since: datetime, calendars: Calend
     return business_days_after(at=waits_since, days=POLICY.reminder_business_days, calendar=calendar)
 
 
-def closure_due(
-    customer: Customer, *, waits_since: datetime, reminded_at: datetime, calendars: Calendars
-) -> datetime:
+def closure_due(customer: Customer, *, waits_since: datetime, reminded_at: datetime, calendars: Calendars) -> datetime:
     """When an incident is closed of which the customer was reminded at ``reminded_at`` (D10). Raises NoBusinessHours.
 
     After ten days of silence, and five since the reminder: what was reminded of late is closed as much later.
@@ -85,9 +83,7 @@ def _due_at(incident: Incident, calendars: Calendars) -> datetime | None:
     try:
         if incident.reminded_at is None:
             return reminder_due(incident.customer, waits_since=since, calendars=calendars)
-        return closure_due(
-            incident.customer, waits_since=since, reminded_at=incident.reminded_at, calendars=calendars
-        )
+        return closure_due(incident.customer, waits_since=since, reminded_at=incident.reminded_at, calendars=calendars)
     except (NoBusinessHours, UnknownPlace) as error:
         logger.warning("Incident %s goes on waiting: %s", incident.pk, error)
         return None
@@ -114,9 +110,7 @@ def _end_silence(incident_id: int, *, at: datetime) -> bool:
 
 def _remind(incident: Incident, *, calendars: Calendars, at: datetime) -> bool:
     assert incident.waits_since is not None
-    closes_at = closure_due(
-        incident.customer, waits_since=incident.waits_since, reminded_at=at, calendars=calendars
-    )
+    closes_at = closure_due(incident.customer, waits_since=incident.waits_since, reminded_at=at, calendars=calendars)
     if not ends.reminded(incident, closes_at=closes_at, at=at):
         return False
     data = {"days": POLICY.reminder_business_days, "closes": closes_at.isoformat()}

@@ -15,6 +15,7 @@ from incidents.services import conversation, crediting, ownership, reopening
 from incidents.services.common import NotAllowed
 from supportdesk.desk.page import incident_of, render_page
 from supportdesk.desk.refusals import attempt
+from supportdesk.desk.undo import offer_undo
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken, signed_in
 
@@ -62,7 +63,7 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
     found = incident_of(request, number)
     form = AnswerForm(request.POST, prefix="answer")
     if form.is_valid():
-        refused = _newer_word(request, found, form.cleaned_data["seen"]) or _send_answer(request, found, form)
+        refused = newer_word(request, found, form.cleaned_data["seen"]) or _send_answer(request, found, form)
         if refused is None:
             keep_taken(request, form.cleaned_data["key"])
             return redirect("desk:incident", number)
@@ -92,7 +93,7 @@ def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str
     return refused
 
 
-def _newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str | None:
+def newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str | None:
     """Who wrote while this answer was being written; None where it answers the latest word."""
     if seen is None:
         return None
@@ -134,7 +135,7 @@ def close(request: DeskRequest, number: str) -> HttpResponse:
     if refused is not None:
         messages.warning(request, refused, extra_tags="soon")
         return redirect("desk:incident", number)
-    messages.success(request, _("%(number)s is closed.") % {"number": found.shown_number}, extra_tags="calm")
+    offer_undo(request, found)
     return redirect("desk:queue")
 
 

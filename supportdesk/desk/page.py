@@ -17,13 +17,17 @@ from incidents.models import Incident
 from incidents.numbers import is_number
 from incidents.statuses import Act
 from points.queries import balance
-from supportdesk.desk.panels import duplicates, features
+from supportdesk.desk.panels import duplicates, ends, features
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest
 
 Panel = Callable[[DeskRequest, Incident], dict[str, Any]]
 # What the verbs' own modules bring to the page: their forms and what they show, by name.
-PANELS: tuple[Panel, ...] = (duplicates.panel, features.panel)
+PANELS: tuple[Panel, ...] = (
+    duplicates.panel,
+    ends.panel,
+    features.panel,
+)
 
 
 def queue_groups(request: DeskRequest, view: str, counts: queues.Counts) -> list[queues.Group]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
-from incidents.services import conversation, crediting, disposing, merging, reopening
+from incidents.services import conversation, crediting, declining, disposing, ending, merging, reopening
 from incidents.services.common import KeyReused, NotAllowed, Refused
 from points.services import AlreadyGivenBack, NotEnoughPoints
 
@@ -24,6 +24,21 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("What it cost was given back before. Nothing was changed.")
     except conversation.NoAnswerYet:
         return _("The customer waits for an answer. Write in a line what solved it, and choose “close” beside it.")
+    except declining.ClosedBefore:
+        return _("It was closed before, so it was accepted: it is not declined any more. Nothing was sent.")
+    except declining.BugUndecided as marked:
+        return _("It is marked as the bug %(reference)s: an admin decides on its points first. Nothing was sent.") % {
+            "reference": marked.case.reference
+        }
+    except ending.Overtaken:
+        return _("Something was decided since then: it is not taken back any more. Nothing was changed.")
+    except ending.HourOver:
+        return _("The hour in which a mistake is taken back is over. Nothing was changed.")
+    except NotEnoughPoints as short:
+        return _("It needs %(needed)d points again, and %(have)d are on hand. Nothing was changed.") % {
+            "needed": short.needed,
+            "have": short.on_hand,
+        }
     except reopening.NothingToDecide:
         return _("Nobody asks to re-open this incident any more: somebody else has decided.")
     except merging.IntoItself:
@@ -48,11 +63,6 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("Only feature requests have a disposition.")
     except disposing.SameDisposition:
         return _("That is its disposition already: the customer was told.")
-    except NotEnoughPoints as short:
-        return _("Needs %(needed)d points, %(have)d on hand. Nothing was changed.") % {
-            "needed": short.needed,
-            "have": short.on_hand,
-        }
     except NotAllowed as refusal:
         return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
     except KeyReused:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.desk import acts, calendar, features, held, merging, views
+from supportdesk.desk import acts, calendar, ends, features, held, merging, views
 
 app_name = "desk"
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     path("incidents/<str:number>/answer/", acts.answer, name="answer"),
     path("incidents/<str:number>/note/", acts.note, name="note"),
     path("incidents/<str:number>/close/", acts.close, name="close"),
+    path("incidents/<str:number>/decline/", ends.decline, name="decline"),
+    path("incidents/<str:number>/take-back/", ends.take_back, name="take_back"),
     path("incidents/<str:number>/reopen/", acts.reopen, name="reopen"),
     path("incidents/<str:number>/bug/", acts.bug, name="bug"),
     path("incidents/<str:number>/merge/", merging.merge, name="merge"),

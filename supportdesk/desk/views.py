@@ -41,6 +41,8 @@ def queue(request: DeskRequest, view: str = "all") -> HttpResponse:
         "groups": queue_groups(request, view, counts),
     }
     live = request.headers.get("HX-Request") == "true"
+    if not live:
+        context["undo"] = request.session.pop("undo", None)
     return render(request, "desk/_live.html" if live else "desk/queue.html", context | {"live": live})
 
 

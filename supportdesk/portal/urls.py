@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.portal import buying, credits, views
+from supportdesk.portal import buying, credits, ends, views
 
 app_name = "portal"
 urlpatterns = [
@@ -9,6 +9,7 @@ urlpatterns = [
     path("report/promise/", views.report_promise, name="promise"),
     path("incidents/<str:number>/", views.incident, name="incident"),
     path("incidents/<str:number>/message/", views.message, name="message"),
+    path("incidents/<str:number>/close/", ends.close, name="close"),
     path("incidents/<str:number>/credit/", credits.choose, name="choose"),
     path("drafts/<int:pk>/", views.draft, name="draft"),
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
