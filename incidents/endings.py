@@ -30,7 +30,7 @@ OVERTAKES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The step with which an incident ended, the last instant at which it is taken back, and whether it was overtaken."""
+    """The step with which an incident ended, until when it is taken back, and whether it was overtaken."""
 
     step: TimelineEntry
     until: datetime

@@ -122,20 +122,6 @@ def resume_clock(*, clock_id: int, place: Place) -> Replanned:
     return Replanned(clock=clock, old_due_at=old_due_at, new_due_at=clock.due_at)
 
 
-@transaction.atomic
-def resume_clock(*, clock_id: int) -> Replanned:
-    """Lets a clock that was ended unanswered run again, for what ended it is taken back (D35, D36).
-
-    It never paused (D12): its deadline is that of its own start, by the calendars that hold now. Warnings sent and
-    breaches announced stay so. A clock that was answered, or runs, is not touched. Raises ``NoBusinessHours``.
-    """
-    clock = _locked(clock_id)
-    if clock.ended_at is not None and clock.answered_at is None:
-        clock.ended_at, clock.outcome = None, Outcome.RUNNING
-        clock.save(update_fields=["ended_at", "outcome"])
-    return replan_clock(clock_id=clock_id)
-
-
 def mark_warned(*, clock_id: int, threshold: Threshold, at: datetime) -> bool:
     """Claims a warning: True for the one caller who is to send it, False for every other (D13).
 

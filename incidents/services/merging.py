@@ -208,7 +208,7 @@ def _part(
     _part_messages(source, target)
     _part_followers(source, target, at=at)
     if step.data["ended"]:
-        resume_clock(clock_id=step.data["clock"])
+        resume_clock(clock_id=step.data["clock"], place=source.customer.place)
     if step.data.get("started"):
         _give_start_back(target, since=datetime.fromisoformat(step.data["started"]))
     source.last_at = target.last_at = at
