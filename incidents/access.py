@@ -8,7 +8,17 @@ from zoneinfo import ZoneInfo
 from django.db.models import Prefetch, Q, QuerySet
 
 from incidents.cases import CaseState, CreditCase
-from incidents.models import Draft, HeldMail, Incident, Message, MessageKind, Release, TimelineCode, TimelineEntry
+from incidents.models import (
+    Attachment,
+    Draft,
+    HeldMail,
+    Incident,
+    Message,
+    MessageKind,
+    Release,
+    TimelineCode,
+    TimelineEntry,
+)
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.people.scope import Scope
 
@@ -20,6 +30,8 @@ INSIDE_CODES = (
     TimelineCode.WARNED,
     TimelineCode.BREACHED,
 )
+# Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D22, D28).
+INSIDE_KINDS = (MessageKind.NOTE, MessageKind.AUTOMATIC)
 
 
 def incidents_for(scope: Scope) -> QuerySet[Incident]:
@@ -30,13 +42,10 @@ def incidents_for(scope: Scope) -> QuerySet[Incident]:
 
 
 def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
-    """The conversation of an incident that the scope may see (D22).
-
-    Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D28).
-    """
+    """The conversation of an incident that the scope may see (D22)."""
     messages = Message.objects.filter(incident=incident, incident__in=incidents_for(scope))
     if not scope.desk:
-        messages = messages.exclude(kind__in=(MessageKind.NOTE, MessageKind.AUTOMATIC))
+        messages = messages.exclude(kind__in=INSIDE_KINDS)
         return messages.select_related("contact", "user")
     sent = OutgoingMail.objects.only("to_address", "sent_at", "failed_at")
     return messages.select_related("contact", "user").prefetch_related(Prefetch("mails__mail", queryset=sent))
@@ -64,6 +73,21 @@ def _drafts(scope: Scope) -> QuerySet[Draft]:
     if scope.desk:
         return Draft.objects.all()
     return Draft.objects.filter(Q(customer_id__in=scope.full_customer_ids) | Q(contact_id__in=scope.contact_ids))
+
+
+def attachments_for(scope: Scope, *, at: datetime) -> QuerySet[Attachment]:
+    """Files of the messages and drafts that the scope may see, and its own uploads that wait (D22, D31)."""
+    messages = Message.objects.filter(incident__in=incidents_for(scope))
+    if not scope.desk:
+        messages = messages.exclude(kind__in=INSIDE_KINDS)
+    seen = Q(message__in=messages) | Q(draft__in=drafts_for(scope, at=at))
+    return Attachment.objects.filter(seen) | uploads_of(scope)
+
+
+def uploads_of(scope: Scope) -> QuerySet[Attachment]:
+    """Files that somebody uploaded and has sent with nothing yet: nobody else sees them (D31)."""
+    waiting = Attachment.objects.filter(message=None, draft=None)
+    return waiting.none() if scope.user_id is None else waiting.filter(user_id=scope.user_id)
 
 
 def current_releases(*, at: datetime, zone: str) -> QuerySet[Release]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
 from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, Choice
+from incidents.forms_files import FilesMixin
 from incidents.models import ACCEPTED_KINDS, Release
 from incidents.statuses import Status
 from points.lifetimes import end_of
@@ -68,7 +69,7 @@ class ReleaseField(forms.ModelChoiceField[Release]):
         return str(release)
 
 
-class ReportForm(forms.Form):
+class ReportForm(FilesMixin, forms.Form):
     """A problem, one a report (R9)."""
 
     key = KeyField()
@@ -88,13 +89,13 @@ class ReportForm(forms.Form):
                 "This release is not on offer: unknown, not out yet, or out of support. Choose another."
             ),
         },
-        widget=forms.Select(attrs={"class": "input"}),
+        widget=forms.Select(attrs={"class": "input", "data-keep": "release"}),
     )
     kind = forms.ChoiceField(
         label=_("What kind of problem is it?"),
         choices=[(kind.value, kind.label) for kind in ACCEPTED_KINDS],
         error_messages={"required": _("Choose one of the four."), "invalid_choice": _("Choose one of the four.")},
-        widget=forms.RadioSelect,
+        widget=forms.RadioSelect(attrs={"data-keep": "kind"}),
     )
     subject = forms.CharField(
         label=_("In one line"),
@@ -127,14 +128,14 @@ class ReportForm(forms.Form):
         return " ".join(self.cleaned_data["subject"].split())
 
 
-class MessageForm(forms.Form):
+class MessageForm(FilesMixin, forms.Form):
     """What a customer adds to an incident."""
 
     key = KeyField()
     text = text_field(_("Your message"), required=_("Write something first."), rows=5)
 
 
-class AnswerForm(forms.Form):
+class AnswerForm(FilesMixin, forms.Form):
     """A technician's answer, or a closing word, and what comes then (D10, D11).
 
     ``seen`` is the latest message that the page showed: an answer to what is not the latest any more stops.
@@ -159,8 +160,14 @@ class AnswerForm(forms.Form):
         self.fields["text"].required = self.data.get(self.add_prefix("then")) != Status.CLOSED.value
         self.fields["text"].widget.attrs["required"] = False
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("files") and not data.get("text") and "text" not in self.errors:
+            self.add_error("text", _("Write a line that the files go with."))
+        return data
 
-class NoteForm(forms.Form):
+
+class NoteForm(FilesMixin, forms.Form):
     """An internal note (D22)."""
 
     key = KeyField()

@@ -10,7 +10,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 
 from incidents.access import cases_for, incidents_for, messages_for, timeline_for
 from incidents.cases import CaseOutcome, CaseState, CreditCase
-from incidents.models import Incident, IncidentClock, Message, TimelineCode, TimelineEntry
+from incidents.models import Attachment, Incident, IncidentClock, Message, TimelineCode, TimelineEntry
 from incidents.queue import Hand, There, hand_of, there
 from incidents.statuses import UNFINISHED, Act, Status, allows
 from points.giving_back import (
@@ -82,12 +82,13 @@ def final_ids(ids: Iterable[int]) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One thing of the story: a message with its folded pieces, or a step."""
+    """One thing of the story: a message with its folded pieces and its files, or a step."""
 
     at: datetime
     message: Message | None = None
     pieces: tuple[Piece, ...] = ()
     step: TimelineEntry | None = None
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +114,15 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
     Of a very long one the report and the latest messages, unless the ``whole`` is asked for.
     """
     limit = WHOLE_MESSAGES if whole else STORY_MESSAGES
-    messages = messages_for(scope, incident)
+    messages = messages_for(scope, incident).prefetch_related("files")
     latest = list(messages.order_by("-at", "-pk")[: limit + 1])[::-1]
     is_cut = len(latest) > limit
     if is_cut:
         latest = [*messages.order_by("at", "pk")[:1], *latest[2:]]
-    told = [Told(at=message.at, message=message, pieces=fold(message.text)) for message in latest]
+    told = [
+        Told(at=message.at, message=message, pieces=fold(message.text), files=tuple(message.files.all()))
+        for message in latest
+    ]
     steps = timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)
     if is_cut:
         steps = steps.filter(at__gte=latest[1].at)

@@ -8,7 +8,7 @@ from incidents import paying
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
 from incidents.replanning import replan_due
-from incidents.services import crediting, lapsing, silence
+from incidents.services import crediting, files, lapsing, silence
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
 
@@ -69,3 +69,9 @@ def send_refunds() -> int:
 def look_at_payments() -> int:
     """Looks at payments that are open for long, should their event be lost (D32)."""
     return paying.look_at_payments(now=clock.now)
+
+
+@shared_task(name="incidents.sweep_files")
+def sweep_files() -> int:
+    """Removes uploads that nothing was sent with (D31)."""
+    return files.sweep(at=clock.now())

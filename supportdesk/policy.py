@@ -73,6 +73,8 @@ class Policy:
     file_name_max: int = 200  # D31: characters; a longer one is shortened in its middle
     upload_hours: int = 24  # D31: then an upload that nothing was sent with is swept
     uploads_waiting_max: int = 100  # D31: of one person, not sent with anything yet
+    post_bytes_max: int = 128 * 1024 * 1024  # D31: a longer POST is not read to its end
+    kept_text_days: int = 30  # of what was typed and not sent, in the browser
 
     # The one clock
     clock_tolerance: timedelta = timedelta(minutes=5)  # D40

@@ -27,6 +27,8 @@ env = environ.Env()
 DEMO: bool = env.bool("DEMO", default=False)
 DEBUG: bool = env.bool("DEBUG", default=False)
 DESK_HOME = Path(env.str("DESK_HOME", default=str(BASE_DIR / ".desk")))
+# What people attach (D31). Web writes and reads it, a worker sweeps it: all of them see the same folder.
+FILES_DIR = Path(env.str("FILES_DIR", default=str(DESK_HOME / "files")))
 DESK_NAME: str = env.str("DESK_NAME", default="Quillmark")
 
 if "SECRET_KEY" in env:
@@ -169,6 +171,7 @@ CELERY_BEAT_SCHEDULE = {
         ("record-silence", "incidents.record_silence", 600),
         ("end-silence", "incidents.end_silence", 600),
         ("lapse", "incidents.lapse", 600),
+        ("sweep-files", "incidents.sweep_files", 3600),
         ("expire-points", "points.write_expiries", 600),
         ("warn-of-expiries", "points.warn", 600),
     )
@@ -291,6 +294,9 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# More files than a message may have are for the form to refuse, with all that was typed.
+DATA_UPLOAD_MAX_NUMBER_FILES = 1_000
+FILE_UPLOAD_HANDLERS = ["supportdesk.uploads.BoundedUploadHandler"]
 
 LOGGING = {
     "version": 1,

@@ -62,6 +62,7 @@ def send(
             "contact": to,
             "customer": incident.customer,
             "message": message,
+            "files": [] if message is None else _files(message),
             "can_answer": True,
             "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
             "report_link": settings.BASE_URL + reverse("portal:report"),
@@ -88,6 +89,14 @@ def send(
     )
     IncidentMail.objects.get_or_create(mail=mail, defaults={"incident": incident, "contact": to, "message": message})
     return mail
+
+
+def _files(message: Message) -> list[dict[str, Any]]:
+    """A message's files, each with the address in the portal that its reader gets it from (D31)."""
+    return [
+        {"name": file.name, "size": file.size, "link": settings.BASE_URL + reverse("portal:file", args=[file.pk])}
+        for file in message.files.order_by("pk")
+    ]
 
 
 def _thread(incident: Incident) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from incidents.models import Incident, Message, MessageKind, TimelineCode, TimelineEntry
+from incidents.models import Draft, Incident, Message, MessageKind, TimelineCode, TimelineEntry
 from incidents.queries import final_ids
 from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
@@ -53,12 +53,21 @@ def checked(text: str) -> str:
     return text
 
 
-def message_before(key: str, *, incident_id: int, text: str, kind: MessageKind) -> Message | None:
-    """The message that this key made before; KeyReused where it was another one."""
+def message_before(
+    key: str, *, incident_id: int, text: str, kind: MessageKind, files: Collection[str] = ()
+) -> Message | None:
+    """The message that this key made before; KeyReused where it was another one, or had other files."""
     message = Message.objects.filter(key=key).first()
-    if message is not None and (message.incident_id, message.text, message.kind) != (incident_id, text, kind):
+    if message is None:
+        return None
+    if (message.incident_id, message.text, message.kind) != (incident_id, text, kind) or not has_files(message, files):
         raise KeyReused
     return message
+
+
+def has_files(thing: Message | Draft, tokens: Collection[str]) -> bool:
+    """True where just these uploads went with it: what is sent again with the same key has the same files (D31)."""
+    return set(thing.files.values_list("token", flat=True)) == set(tokens)
 
 
 def lock_incident(incident_id: int) -> Incident:

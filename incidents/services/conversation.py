@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from incidents.services.common import (
     note_step,
     shut,
 )
+from incidents.services.files import attach
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
 from sla.services import answer_clock
@@ -46,17 +48,27 @@ class Added:
 
 @transaction.atomic
 def customer_message(
-    *, incident_id: int, contact: Contact, text: str, via: str, at: datetime, key: str, raw_mail: RawMail | None = None
+    *,
+    incident_id: int,
+    contact: Contact,
+    text: str,
+    via: str,
+    at: datetime,
+    key: str,
+    raw_mail: RawMail | None = None,
+    files: Collection[str] = (),
 ) -> Added:
     """Adds what a contact wrote. It is kept in every case; what it does depends on the status (D10, D16).
 
-    What is written to a merged incident is written to the one that it leads to (D35).
-    Raises TextMissing, TextTooLong, KeyReused; then nothing has changed.
+    What is written to a merged incident is written to the one that it leads to (D35). ``files`` are tokens of the
+    contact's uploads (D31).
+
+    Raises TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
     """
     text = checked(text)
     incident = lock_where_it_leads(incident_id)
     must_allow(incident, Act.CUSTOMER_MESSAGE)
-    before = message_before(key, incident_id=incident.pk, text=text, kind=MessageKind.CUSTOMER)
+    before = message_before(key, incident_id=incident.pk, text=text, kind=MessageKind.CUSTOMER, files=files)
     if before is not None:
         return Added(message=before, outcome=_outcome_before(incident, before))
     message = Message.objects.create(
@@ -69,6 +81,7 @@ def customer_message(
         key=key,
         raw_mail=raw_mail,
     )
+    attach(tokens=files, message=message, contact=contact)
     note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, data={"message": message.pk})
     outcome = _effect_of_customer(incident, contact=contact, at=at)
     incident.last_at = max(incident.last_at, at)
@@ -105,17 +118,20 @@ def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -
 
 
 @transaction.atomic
-def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, key: str) -> Message:
+def answer(
+    *, incident_id: int, text: str, then: str, user: User, at: datetime, key: str, files: Collection[str] = ()
+) -> Message:
     """Answers the customer: this is the response (D11). ``then``: "open", "waiting" or "closed".
 
     An incident that nobody has is its answerer's from then on. The mail goes out with the transaction (D30).
+    ``files`` are tokens of the technician's uploads; the mail names them (D31).
 
-    Raises NotAllowed, TextMissing, TextTooLong, KeyReused; then nothing has changed.
+    Raises NotAllowed, TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
     """
     text = checked(text)
     status = after_answer(then=then)
     incident = lock_incident(incident_id)
-    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.ANSWER)
+    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.ANSWER, files=files)
     if before is not None:
         step = incident.timeline.get(code=TimelineCode.ANSWERED, data__message=before.pk)
         if step.data["then"] != status:
@@ -125,6 +141,7 @@ def answer(*, incident_id: int, text: str, then: str, user: User, at: datetime, 
     message = Message.objects.create(
         incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=text, at=at, key=key
     )
+    attach(tokens=files, message=message, user=user)
     link = incident.clocks.select_related("clock").get(current=True)
     # A re-opening may have been decided between the click and the lock: its clock is the one that is answered.
     at = max(at, link.clock.started_at)
@@ -167,17 +184,21 @@ def close(*, incident_id: int, user: User, at: datetime) -> Incident:
 
 
 @transaction.atomic
-def note(*, incident_id: int, text: str, user: User, at: datetime, key: str) -> Message:
-    """Keeps an internal note: it never leaves the desk and is no response (D11, D22)."""
+def note(*, incident_id: int, text: str, user: User, at: datetime, key: str, files: Collection[str] = ()) -> Message:
+    """Keeps an internal note: it and its files never leave the desk, and it is no response (D11, D22).
+
+    Raises NotAllowed, TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
+    """
     text = checked(text)
     incident = lock_incident(incident_id)
-    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.NOTE)
+    before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.NOTE, files=files)
     if before is not None:
         return before
     must_allow(incident, Act.NOTE)
     message = Message.objects.create(
         incident=incident, kind=MessageKind.NOTE, via=Via.DESK, user=user, text=text, at=at, key=key
     )
+    attach(tokens=files, message=message, user=user)
     note_step(incident, TimelineCode.NOTED, at=at, user=user, data={"message": message.pk})
     if incident.status == Status.DECLINED:
         # Nobody answers what is declined: a note says that somebody has read what the customer wrote since (D15).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -25,7 +26,8 @@ from incidents.models import (
     Via,
 )
 from incidents.numbers import number_of
-from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, checked, note_step
+from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, checked, has_files, note_step
+from incidents.services.files import attach, move_files
 from points.models import Charge
 from points.services import NotEnoughPoints, charge
 from sla.models import ResponseClock
@@ -71,19 +73,30 @@ class Report:
 
 
 @transaction.atomic
-def open_incident(*, report: Report, at: datetime, key: str, via: str = Via.FORM, user: User | None = None) -> Incident:
+def open_incident(
+    *,
+    report: Report,
+    at: datetime,
+    key: str,
+    via: str = Via.FORM,
+    user: User | None = None,
+    files: Collection[str] = (),
+) -> Incident:
     """Opens an incident: number, charge, clock, first message, timeline and mail, all or nothing (R3).
 
     ``user`` is the technician who logs a call for the contact (D20); otherwise the contact's own sign-in acts.
 
+    ``files`` are tokens of the uploads of whoever of them acts (D31).
+
     ``key`` was made before the first try: the same key with the same report gives the first incident back.
 
-    Raises NotEnoughPoints, PhoneNotForCommunity, ReleaseNotCurrent, KeyReused; then nothing has changed.
+    Raises NotEnoughPoints, PhoneNotForCommunity, ReleaseNotCurrent, KeyReused, FileRefused; then nothing has changed.
     """
     customer = lock_customer(report.contact.customer_id)
     before = Incident.objects.filter(key=key).select_related("customer", "contact").first()
     if before is not None:
-        if not _is_same(before, report, text=before.messages.get(key=f"open:{key}").text):
+        first = before.messages.get(key=f"open:{key}")
+        if not _is_same(before, report, text=first.text) or not has_files(first, files):
             raise KeyReused
         return before
     if report.channel == Channel.PHONE and customer.edition == Edition.COMMUNITY:
@@ -95,7 +108,7 @@ def open_incident(*, report: Report, at: datetime, key: str, via: str = Via.FORM
     incident, paid, clock = begin(
         report=report, customer=customer, release=release, actor=user or report.contact.user, at=at, key=key
     )
-    Message.objects.create(
+    message = Message.objects.create(
         incident=incident,
         kind=MessageKind.CUSTOMER,
         via=via,
@@ -104,6 +117,7 @@ def open_incident(*, report: Report, at: datetime, key: str, via: str = Via.FORM
         at=at,
         key=f"open:{key}",
     )
+    attach(tokens=files, message=message, user=user, contact=report.contact)
     note_step(
         incident,
         TimelineCode.OPENED,
@@ -168,7 +182,7 @@ def begin(
 
 
 @transaction.atomic
-def report_problem(*, report: Report, at: datetime, key: str) -> Incident | Draft:
+def report_problem(*, report: Report, at: datetime, key: str, files: Collection[str] = ()) -> Incident | Draft:
     """Opens an incident, or keeps the report as a draft that says what is missing (D8): never loses it.
 
     What became a draft stays one when it is sent again, even if there are points by now: it opens by its
@@ -176,16 +190,19 @@ def report_problem(*, report: Report, at: datetime, key: str) -> Incident | Draf
     """
     lock_customer(report.contact.customer_id)
     if Draft.objects.filter(key=key, incident=None).exists():
-        return keep_draft(report=report, at=at, key=key)
+        return keep_draft(report=report, at=at, key=key, files=files)
     try:
-        return open_incident(report=report, at=at, key=key)
+        return open_incident(report=report, at=at, key=key, files=files)
     except NotEnoughPoints:
-        return keep_draft(report=report, at=at, key=key)
+        return keep_draft(report=report, at=at, key=key, files=files)
 
 
 @transaction.atomic
-def keep_draft(*, report: Report, at: datetime, key: str) -> Draft:
-    """Keeps a report for 30 local days: no ticket number, no clock, no charge (D8)."""
+def keep_draft(*, report: Report, at: datetime, key: str, files: Collection[str] = ()) -> Draft:
+    """Keeps a report for 30 local days, with its files: no ticket number, no clock, no charge (D8).
+
+    Raises KeyReused, FileRefused; then nothing has changed.
+    """
     customer = lock_customer(report.contact.customer_id)
     draft, made = Draft.objects.get_or_create(
         key=key,
@@ -202,20 +219,27 @@ def keep_draft(*, report: Report, at: datetime, key: str) -> Draft:
         },
     )
     gone = draft.discarded_at is not None or draft.kept_until <= at
-    if not made and (gone or not _is_same(draft, report, text=draft.text)):
+    if made:
+        attach(tokens=files, draft=draft, contact=report.contact)
+    elif gone or not _is_same(draft, report, text=draft.text) or not has_files(draft, files):
         raise KeyReused
     return draft
 
 
 @transaction.atomic
-def open_draft(*, draft_id: int, at: datetime) -> Incident:
+def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = ()) -> Incident:
     """Opens a draft as it stands, by one click after buying (D8). Twice gives the same incident.
+
+    Its files go along; ``files`` are tokens of further uploads of its contact (D31).
 
     Raises DraftGone, and what ``open_incident`` raises.
     """
     lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
     draft = Draft.objects.select_related("contact__customer", "contact__user", "incident").get(pk=draft_id)
     if draft.incident is not None:
+        opened = draft.incident.messages.get(key=f"open:{draft.key}")
+        if files and not opened.files.filter(token__in=files).count() == len(set(files)):
+            raise KeyReused
         return draft.incident
     if draft.discarded_at is not None or draft.kept_until <= at:
         raise DraftGone
@@ -228,6 +252,9 @@ def open_draft(*, draft_id: int, at: datetime) -> Incident:
         text=draft.text,
     )
     draft.incident = open_incident(report=report, at=at, key=draft.key)
+    message = draft.incident.messages.get(key=f"open:{draft.key}")
+    move_files(draft=draft, message=message)
+    attach(tokens=files, message=message, contact=draft.contact)
     draft.save(update_fields=["incident"])
     return draft.incident
 

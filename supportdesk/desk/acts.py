@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from incidents import access
 from incidents.forms import AnswerForm, BugForm, NoteForm, ReasonForm
+from incidents.forms_files import take_files
 from incidents.models import Incident
 from incidents.services import conversation, crediting, ownership, reopening
 from incidents.services.common import NotAllowed
@@ -61,13 +62,13 @@ def hand_over(request: DeskRequest, number: str) -> HttpResponse:
 def answer(request: DeskRequest, number: str) -> HttpResponse:
     """Answers the customer: the response clock ends here (D11)."""
     found = incident_of(request, number)
-    form = AnswerForm(request.POST, prefix="answer")
+    form = take_files(AnswerForm(request.POST, prefix="answer"), request)
     if form.is_valid():
         refused = newer_word(request, found, form.cleaned_data["seen"]) or _send_answer(request, found, form)
         if refused is None:
             keep_taken(request, form.cleaned_data["key"])
             return redirect("desk:incident", number)
-        form.add_error("text", refused)
+        form.refuse(refused)
     return render_page(request, found, answer_form=form)
 
 
@@ -85,6 +86,7 @@ def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str
                 user=signed_in(request),
                 at=request.at,
                 key=data["key"],
+                files=data["files"],
             )
         )
         said = _("The answer is on its way.")
@@ -111,18 +113,23 @@ def newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str |
 def note(request: DeskRequest, number: str) -> HttpResponse:
     """Keeps a note that never leaves the desk (D22)."""
     found = incident_of(request, number)
-    form = NoteForm(request.POST, prefix="note")
+    form = take_files(NoteForm(request.POST, prefix="note"), request)
     if form.is_valid():
         data = form.cleaned_data
         refused = attempt(
             lambda: conversation.note(
-                incident_id=found.pk, text=data["text"], user=signed_in(request), at=request.at, key=data["key"]
+                incident_id=found.pk,
+                text=data["text"],
+                user=signed_in(request),
+                at=request.at,
+                key=data["key"],
+                files=data["files"],
             )
         )
         if refused is None:
             keep_taken(request, data["key"])
             return redirect("desk:incident", number)
-        form.add_error("text", refused)
+        form.refuse(refused)
     return render_page(request, found, note_form=form)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
+from incidents.forms_files import say_why
 from incidents.services import conversation, crediting, declining, disposing, ending, merging, reopening
 from incidents.services.common import KeyReused, NotAllowed, Refused
+from incidents.services.files import FileRefused
 from points.services import AlreadyGivenBack, NotEnoughPoints
 
 
@@ -67,6 +69,8 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
     except KeyReused:
         return _("This form was sent before with other content. Nothing was lost: send it again to send it anew.")
+    except FileRefused as refusal:
+        return say_why(refusal)
     except Refused as refusal:
         return str(refusal)
     return None

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.desk import acts, calendar, ends, features, held, merging, views
+from supportdesk.desk import acts, calendar, ends, features, files, held, merging, views
 
 app_name = "desk"
 urlpatterns = [
@@ -11,6 +11,9 @@ urlpatterns = [
     path("held/", held.held_mail, name="held"),
     path("held/<int:pk>/attach/", held.attach, name="attach"),
     path("held/<int:pk>/discard/", held.discard, name="discard"),
+    path("files/", files.upload, name="upload"),
+    path("files/remove/", files.remove, name="remove_upload"),
+    path("files/<int:pk>/", files.download, name="file"),
     path("incidents/<str:number>/", views.incident, name="incident"),
     path("incidents/<str:number>/take/", acts.take, name="take"),
     path("incidents/<str:number>/hand-over/", acts.hand_over, name="hand_over"),

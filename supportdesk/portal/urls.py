@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.portal import buying, credits, ends, views
+from supportdesk.portal import buying, credits, ends, files, views
 
 app_name = "portal"
 urlpatterns = [
@@ -11,6 +11,9 @@ urlpatterns = [
     path("incidents/<str:number>/message/", views.message, name="message"),
     path("incidents/<str:number>/close/", ends.close, name="close"),
     path("incidents/<str:number>/credit/", credits.choose, name="choose"),
+    path("files/", files.upload, name="upload"),
+    path("files/remove/", files.remove, name="remove_upload"),
+    path("files/<int:pk>/", files.download, name="file"),
     path("drafts/<int:pk>/", views.draft, name="draft"),
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
     path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),

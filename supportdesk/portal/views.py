@@ -13,10 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from incidents import access, queries
 from incidents.forms import MessageForm, ReportForm, renew_key
+from incidents.forms_files import say_why, take_files
 from incidents.models import Channel, Draft, Via
 from incidents.services import opening
 from incidents.services.common import KeyReused
 from incidents.services.conversation import customer_message
+from incidents.services.files import FileRefused
 from points.services import NotEnoughPoints
 from supportdesk.people.access import contacts_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken
@@ -71,7 +73,7 @@ def report(request: DeskRequest) -> HttpResponse:
     """The form, with cost, lots and deadline before anything is sent; sending opens the incident or keeps a draft."""
     contacts = _own_contacts(request)
     if request.method == "POST":
-        form = ReportForm(request.POST, contacts=contacts, at=request.at)
+        form = take_files(ReportForm(request.POST, contacts=contacts, at=request.at), request)
         if form.is_valid():
             response = _send_report(request, form)
             if response is not None:
@@ -109,7 +111,11 @@ def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
             ),
             at=request.at,
             key=data["key"],
+            files=data["files"],
         )
+    except FileRefused as refusal:
+        form.add_error("files", say_why(refusal))
+        return None
     except opening.ReleaseNotCurrent:
         form.add_error("release", _("This release is out of support since today. Choose another."))
         return None
@@ -156,7 +162,7 @@ def incident(request: DeskRequest, number: str) -> HttpResponse:
 def message(request: DeskRequest, number: str) -> HttpResponse:
     """Adds to an incident, or asks to re-open it: what is written is kept in every case (D16)."""
     found = incident_of(request, number)
-    form = MessageForm(request.POST)
+    form = take_files(MessageForm(request.POST), request)
     if not form.is_valid():
         return render_incident(request, found, form, status=422)
     contact = contact_of(request, found)
@@ -168,7 +174,11 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
             via=Via.PORTAL,
             at=request.at,
             key=form.cleaned_data["key"],
+            files=form.cleaned_data["files"],
         )
+    except FileRefused as refusal:
+        form.add_error("files", say_why(refusal))
+        return render_incident(request, found, form, status=422)
     except KeyReused:
         renew_key(form)
         form.add_error("text", _("This was sent before with another text. Nothing was lost: send it again to add it."))
