@@ -118,6 +118,9 @@ class ReportForm(FilesMixin, forms.Form):
             self.fields["contact"].widget = forms.HiddenInput()
         else:
             self.fields["contact"].label_from_instance = lambda contact: str(contact.customer)  # type: ignore[attr-defined]
+            if not self.is_bound:
+                # Nobody chose this one yet: what was chosen before the page was left stands.
+                self.fields["contact"].widget.attrs["data-keep"] = "choice"
         self.initial.setdefault("contact", chosen.pk)
 
     def _chosen(self, contacts: list[Contact]) -> Contact:

@@ -13,6 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
 from django.utils.datastructures import MultiValueDict
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -60,6 +61,17 @@ def say_why(refusal: services.FileRefused) -> AboutFiles:
     return AboutFiles(said % limits)
 
 
+def _say_limits() -> str:
+    return _("Pick, drop or paste: up to %(n)d files, %(size)s each, %(all)s together.") % {
+        "n": POLICY.files_max,
+        "size": filesizeformat(POLICY.file_bytes_max),
+        "all": filesizeformat(POLICY.message_files_bytes_max),
+    }
+
+
+_limits = lazy(_say_limits, str)
+
+
 class FilesInput(forms.FileInput):
     """A file input of the tokens beside it: what comes through it was kept by ``take_files`` before."""
 
@@ -82,6 +94,7 @@ class FilesField(forms.Field):
         super().__init__(
             required=False,
             label=gettext_lazy("Files"),
+            help_text=_limits(),
             widget=FilesInput(attrs={"class": "input", "multiple": True}),
         )
 

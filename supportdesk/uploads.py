@@ -44,7 +44,7 @@ class BoundedUploadHandler(FileUploadHandler):
         self.file.write(raw_data[: self.left])
         self.left = max(0, self.left - len(raw_data))
 
-    def file_complete(self, file_size: int) -> UploadedFile:
+    def file_complete(self, file_size: int) -> UploadedFile[Any]:
         size = self.file.tell()
         self.file.seek(0)
         return UploadedFile(

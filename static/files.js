@@ -1,0 +1,172 @@
+/* Files in a form go up at once: picked, dropped on the form, or pasted into it. The form then names them by token.
+   Without this script they go with the form itself. */
+const UNITS = ["B", "KB", "MB", "GB"];
+function sized(bytes) {
+  let n = bytes, unit = 0;
+  while (n >= 1024 && unit < 3) { n /= 1024; unit += 1; }
+  return `${unit ? n.toFixed(1) : n} ${UNITS[unit]}`;
+}
+
+const hasFiles = (transfer) => [...(transfer?.types || [])].includes("Files");
+const pickers = [...document.querySelectorAll("[data-files]")].map(picker);
+
+function picker(box) {
+  const form = box.closest("form");
+  const say = box.dataset;
+  const input = box.querySelector("input[type=file]");
+  const list = box.querySelector(".picked");
+  const row = box.querySelector("template").content.firstElementChild;
+  const status = box.querySelector("[role=status]");
+  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+  const files = new Set(); // each: { name, size, token, picture, pk, at, li, error, request }
+  let sending = null;
+
+  const good = () => [...files].filter((file) => !file.error);
+  const busy = () => good().some((file) => !file.token);
+  const remember = () => window.keepFiles?.(form, say.files, good().filter((file) => file.token).map(({ name, size, token, picture, pk, at }) => ({ name, size, token, picture, pk, at })));
+
+  function show(file) {
+    const li = row.cloneNode(true);
+    file.li = li;
+    li.querySelector("bdi").textContent = file.name;
+    li.querySelector(".quiet").textContent = sized(file.size);
+    li.querySelector("progress").setAttribute("aria-label", file.name);
+    const button = li.querySelector("button");
+    button.lastElementChild.textContent = `${button.firstElementChild.textContent} ${file.name}`;
+    button.addEventListener("click", () => remove(file));
+    list.append(li);
+  }
+  function fail(file, why) {
+    file.error = why;
+    file.li.querySelector("progress").hidden = true;
+    const error = file.li.querySelector(".error");
+    error.hidden = false;
+    error.textContent = why;
+    status.textContent = `${file.name} ${why}`;
+    if (sending) { sending = null; file.li.querySelector("button").focus(); }
+  }
+  function arrive(file, found) {
+    Object.assign(file, { at: Date.now() }, found);
+    file.li.querySelector("progress").hidden = true;
+    file.li.querySelector("bdi").textContent = file.name;
+    const hidden = document.createElement("input");
+    Object.assign(hidden, { type: "hidden", name: say.files, value: file.token });
+    file.li.append(hidden);
+    if (file.picture) {
+      const image = file.li.querySelector("img");
+      image.src = `${say.to}${file.pk}/?show`;
+      image.hidden = false;
+    }
+  }
+  function remove(file) {
+    file.request?.abort();
+    if (file.token) fetch(say.remove, { method: "POST", headers: { "X-CSRFToken": token }, body: new URLSearchParams({ token: file.token }), keepalive: true });
+    const next = file.li.nextElementSibling || file.li.previousElementSibling;
+    files.delete(file);
+    file.li.remove();
+    remember();
+    status.textContent = `${file.name} ${say.sayGone}`;
+    (next?.querySelector("button") || input).focus();
+  }
+
+  function refusal(given) {
+    if (!given.size) return say.sayEmpty;
+    if (given.size > Number(say.bytes)) return say.sayLarge;
+    if (good().length > Number(say.most)) return say.sayMany;
+    if (good().reduce((sum, file) => sum + file.size, 0) > Number(say.allBytes)) return say.sayAll;
+    return "";
+  }
+  function send(given) {
+    const file = { name: given.name, size: given.size };
+    files.add(file);
+    show(file);
+    const no = refusal(given);
+    if (no) { fail(file, no); return; }
+    const request = new XMLHttpRequest();
+    file.request = request;
+    request.upload.addEventListener("progress", (event) => { if (event.lengthComputable) file.li.querySelector("progress").value = (100 * event.loaded) / event.total; });
+    request.addEventListener("error", () => fail(file, say.sayLost));
+    request.addEventListener("load", () => {
+      let answer = null;
+      try { answer = JSON.parse(request.responseText); } catch { /* a page: of a proxy, or the one to sign in */ }
+      if (answer?.token) {
+        arrive(file, answer);
+        status.textContent = `${file.name} ${say.sayHere}`;
+        remember();
+      } else if (answer?.error) fail(file, answer.error);
+      else if (request.status === 413) fail(file, say.sayLarge);
+      else fail(file, new URL(request.responseURL).pathname === say.to ? say.sayLost : say.saySignedOut);
+      if (sending && !busy()) form.requestSubmit(sending.by);
+    });
+    const body = new FormData();
+    body.append("name", given.name);
+    body.append("file", given, given.name);
+    request.open("POST", say.to);
+    request.setRequestHeader("X-CSRFToken", token);
+    request.send(body);
+  }
+  function take(transfer) {
+    const folders = [...(transfer.items || [])].filter((item) => item.kind === "file" && item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.webkitGetAsEntry().name);
+    for (const given of transfer.files) {
+      if (!folders.includes(given.name)) { send(given); continue; }
+      const file = { name: given.name, size: 0 };
+      files.add(file);
+      show(file);
+      fail(file, say.sayFolder);
+    }
+  }
+
+  for (const li of [...list.children]) {
+    const file = { name: li.dataset.name, size: Number(li.dataset.size) };
+    const found = { token: li.querySelector("input").value, picture: li.dataset.picture, pk: li.dataset.pk };
+    li.remove();
+    files.add(file);
+    show(file);
+    arrive(file, found);
+  }
+  // A page that was left by another form of it, or by mistake, has its uploads again while they wait.
+  for (const kept of window.keptFiles?.(form, say.files, Number(say.hours)) || []) {
+    if (good().some((file) => file.token === kept.token)) continue;
+    const file = { name: kept.name, size: kept.size };
+    files.add(file);
+    show(file);
+    arrive(file, kept);
+  }
+  form.addEventListener("submit", remember);
+
+  input.addEventListener("change", () => {
+    const given = [...input.files];
+    input.value = "";
+    given.forEach(send);
+  });
+  form.addEventListener("paste", (event) => {
+    // A cell or a formatted text brings a picture of itself along: its text is what was meant.
+    if (!event.clipboardData.files.length || event.clipboardData.types.includes("text/plain")) return;
+    event.preventDefault();
+    take(event.clipboardData);
+  });
+  form.addEventListener("dragover", (event) => { if (hasFiles(event.dataTransfer)) { event.preventDefault(); form.classList.add("over"); } });
+  form.addEventListener("dragleave", (event) => { if (!form.contains(event.relatedTarget)) form.classList.remove("over"); });
+  form.addEventListener("drop", (event) => {
+    form.classList.remove("over");
+    if (!hasFiles(event.dataTransfer)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    take(event.dataTransfer);
+  });
+  // Before the guard against a second click: what waits here was not sent yet.
+  form.addEventListener("submit", (event) => {
+    if (!busy()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    sending = { by: event.submitter };
+    status.textContent = say.sayWait;
+  }, true);
+  return { take };
+}
+
+// A file that misses the form would replace the page, and what was typed on it.
+if (pickers.length) {
+  document.addEventListener("dragover", (event) => { if (hasFiles(event.dataTransfer)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => { if (hasFiles(event.dataTransfer)) event.preventDefault(); });
+}
