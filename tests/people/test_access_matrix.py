@@ -68,6 +68,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:disposition": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:refuse": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:bug": (DESK_ACT, "302 404 404 404 422 422"),
+    "desk:upload": (DESK_ACT, "302 404 404 404 422 422"),
+    "desk:remove_upload": (DESK_ACT, "302 404 404 404 204 204"),
+    "desk:file": DESK_PAGE,
+    "portal:upload": ("302 405 405 405 404 404", "302 422 422 422 404 404"),
+    "portal:remove_upload": ("302 405 405 405 404 404", "302 204 204 204 404 404"),
+    "portal:file": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
     "portal:home": ("200 200 200 200 302 302", ALL_405),
     "portal:report": ("302 200 200 200 404 404", "302 422 422 422 404 404"),
     "portal:promise": ("302 200 200 200 404 404", "302 405 405 405 404 404"),
@@ -128,6 +134,7 @@ READERS = {"nobody": (INSIDE, THEIRS), "other": (INSIDE, THEIRS), "restricted": 
 @pytest.fixture
 def world(cast: Cast, clock_at: datetime, settings: Any, tmp_path: Path) -> World:
     settings.DESK_HOME = tmp_path
+    settings.FILES_DIR = tmp_path / "files"
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     return make_world(cast, at=clock_at, folder=tmp_path)
 
@@ -149,6 +156,8 @@ def expected(route: Route, person: str) -> tuple[int, int] | None:
 def _pk(route: Route, world: World) -> int:
     if route.name in ("portal:pay", "portal:paid"):
         return world.payment.pk
+    if route.name in ("portal:file", "desk:file"):
+        return world.file.pk
     return world.draft.pk if "draft" in route.name else world.held.pk
 
 

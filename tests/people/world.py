@@ -12,9 +12,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from incidents.cases import CreditCase
-from incidents.models import Draft, HeldMail, Incident
+from incidents.models import Attachment, Draft, HeldMail, Incident
 from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
+from incidents.services.files import attach, keep_upload
 from points.models import Payment, ProviderEvent, RefusedCall
 from points.refund_services import refund_to_card
 from sla.closing import add_closure
@@ -40,6 +41,7 @@ class World:
     held: HeldMail
     case: CreditCase
     payment: Payment
+    file: Attachment
     mail: str
 
     def browser(self, person: str) -> Client:
@@ -64,6 +66,8 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
     ours = incident.mails.get(mail__kind="incident_opened").mail.message_id
     mailed(sender="olive@acme.example", at=at, text=f"Away {INSIDE}", In_Reply_To=ours, Auto_Submitted="auto-replied")
     case = crediting.mark_bug(incident_id=incident.pk, reference=THEIRS, user=cast.technician, at=at, key=key())
+    file = keep_upload(name=f"{THEIRS}.log", chunks=[THEIRS.encode()], at=at, contact=cast.owner)
+    attach(tokens=[file.token], message=incident.messages.get(kind="customer"), contact=cast.owner)
     _sold(cast, at=at)
     draft = opening.report_problem(report=a_report(cast.owner, subject=f"Draft {THEIRS}"), at=at, key=key())
     assert isinstance(draft, Draft)
@@ -88,6 +92,7 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
         held=HeldMail.objects.get(raw_mail=raw),
         case=case,
         payment=payment,
+        file=file,
         mail=name,
     )
 
