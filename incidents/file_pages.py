@@ -10,7 +10,6 @@ import logging
 
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from incidents.access import attachments_for
@@ -54,12 +53,12 @@ def download(request: DeskRequest, pk: int) -> HttpResponseBase:
     except FileNotFoundError as missing:
         log.error("the bytes of file %s are not there", found.pk)
         raise Http404 from missing
-    disposition = content_disposition_header(as_attachment=not shown, filename=found.name)
     return FileResponse(
         body,
+        as_attachment=not shown,
+        filename=found.name,
         content_type=f"image/{found.picture}" if shown else "application/octet-stream",
         headers={
-            "Content-Disposition": disposition,
             "Content-Length": str(found.size),
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "X-Content-Type-Options": "nosniff",

@@ -20,12 +20,10 @@ from django.utils.translation import gettext_lazy
 from incidents.access import uploads_of
 from incidents.models import Attachment
 from incidents.services import files as services
-from incidents.uploads import too_large, too_many
+from incidents.uploads import is_token, too_large, too_many
 from supportdesk.people.doors import DeskRequest, signed_in
 from supportdesk.policy import POLICY
 from supportdesk.uploads import was_stopped
-
-TOKEN_MAX = 64
 
 
 class AboutFiles(str):
@@ -102,7 +100,7 @@ class FilesField(forms.Field):
         return list(dict.fromkeys(value or ()))
 
     def validate(self, value: list[str]) -> None:
-        if any(len(token) > TOKEN_MAX or not token.isprintable() for token in value):
+        if not all(is_token(token) for token in value):
             raise ValidationError(say_why(services.FileGone()))
 
 
@@ -157,7 +155,7 @@ def take_files(form: F, request: DeskRequest) -> F:
         most = filesizeformat(POLICY.message_files_bytes_max)
         refused.append(AboutFiles(_("These files are too large: a message may have %(most)s.") % {"most": most}))
     form.data = data
-    tokens = data.getlist(name)
+    tokens = [token for token in data.getlist(name) if is_token(token)]
     form.kept_files = list(uploads_of(request.scope).filter(token__in=tokens)) if tokens else []
     form.refused_files = refused
     return form

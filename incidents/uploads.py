@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection
 
@@ -14,6 +15,7 @@ _JOINERS = "\u200c\u200d"
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # How much of the end stays when a name is shortened: the ending, and what tells "(1)" from "(2)".
 _TAIL = 60
+_TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}")
 START_BYTES = 16  # of a file: enough to tell a picture
 
 
@@ -34,6 +36,11 @@ def clean_name(given: str) -> str:
         head = POLICY.file_name_max - _TAIL - 1
         name = f"{name[:head]}…{name[-_TAIL:]}"
     return name or NAMELESS
+
+
+def is_token(given: str) -> bool:
+    """True for what could be the token of an upload: anything else is nobody's, and no question to the database."""
+    return bool(_TOKEN.fullmatch(given))
 
 
 def picture_of(start: bytes) -> str:

@@ -20,7 +20,7 @@ from django.db.models import Q
 
 from incidents.models import Attachment, Draft, Message
 from incidents.services.common import Refused
-from incidents.uploads import START_BYTES, clean_name, picture_of, too_large, too_many
+from incidents.uploads import START_BYTES, clean_name, is_token, picture_of, too_large, too_many
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
 
@@ -115,6 +115,8 @@ def attach(
     wanted = set(tokens)
     if not wanted:
         return []
+    if not all(is_token(token) for token in wanted):
+        raise FileGone
     # In order of id, as every claim, so that two of the same files wait for each other and none for ever.
     claimed = list(Attachment.objects.select_for_update(no_key=True).filter(token__in=wanted).order_by("pk"))
     if len(claimed) != len(wanted) or not all(_is_of(file, user, contact) for file in claimed):
@@ -157,6 +159,8 @@ def move_files(*, draft: Draft, message: Message) -> int:
 
 def drop_upload(*, token: str, user: User) -> bool:
     """Removes an upload of that person that nothing was sent with, and says whether there was one."""
+    if not is_token(token):
+        return False
     with transaction.atomic():
         waiting = Attachment.objects.select_for_update().filter(_waiting(user, None), token=token)
         gone = _forget(list(waiting))

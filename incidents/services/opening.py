@@ -238,7 +238,7 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = ()) -> I
     draft = Draft.objects.select_related("contact__customer", "contact__user", "incident").get(pk=draft_id)
     if draft.incident is not None:
         opened = draft.incident.messages.get(key=f"open:{draft.key}")
-        if files and not opened.files.filter(token__in=files).count() == len(set(files)):
+        if not set(files) <= set(opened.files.values_list("token", flat=True)):
             raise KeyReused
         return draft.incident
     if draft.discarded_at is not None or draft.kept_until <= at:
