@@ -15,6 +15,7 @@ from incidents.models import (
     Incident,
     Message,
     MessageKind,
+    Proposal,
     Release,
     TimelineCode,
     TimelineEntry,
@@ -88,6 +89,20 @@ def uploads_of(scope: Scope) -> QuerySet[Attachment]:
     """Files that somebody uploaded and has sent with nothing yet: nobody else sees them (D31)."""
     waiting = Attachment.objects.filter(message=None, draft=None)
     return waiting.none() if scope.user_id is None else waiting.filter(user_id=scope.user_id)
+
+
+def proposals_for(scope: Scope, *, at: datetime) -> QuerySet[Proposal]:
+    """What waits for points on the incidents that the scope may see, oldest first (D8, D14)."""
+    waiting = Proposal.objects.filter(state=Proposal.State.WAITING, kept_until__gt=at)
+    # The desk sees every incident: a subquery that says so would only cost.
+    seen = waiting if scope.desk else waiting.filter(incident__in=incidents_for(scope))
+    return seen.select_related("incident__customer", "made_by").order_by("made_at", "pk")
+
+
+def copyable(scope: Scope, incident: Incident) -> QuerySet[Message]:
+    """The messages that a split may copy, with their files: no automatic mail, for nobody vouches for it (D14, D28)."""
+    messages = messages_for(scope, incident).exclude(kind=MessageKind.AUTOMATIC)
+    return messages.prefetch_related("files").order_by("at", "pk")
 
 
 def current_releases(*, at: datetime, zone: str) -> QuerySet[Release]:

@@ -54,12 +54,15 @@ class Promise:
     rows: tuple[Row, ...]
 
 
-def promise(*, customer: Customer, channel: str, at: datetime) -> Promise:
-    """The quote that stands before the button: cost, which lots pay, what is left, and the deadline."""
+def promise(*, customer: Customer, channel: str, at: datetime, times: int = 1) -> Promise:
+    """The quote that stands before the button: cost, which lots pay, what is left, and the deadline.
+
+    ``times`` is how many incidents are opened at once: the parts of a split (D14).
+    """
     found = plan(logged_at=at, calendar=calendar_for(customer.place, customer.pk))
     return Promise(
         customer=customer,
-        quote=quote(customer_id=customer.pk, points=POLICY.points_for(channel), at=at),
+        quote=quote(customer_id=customer.pk, points=times * POLICY.points_for(channel), at=at),
         due_at=found.due_at,
         rows=rows(found, zone=zone_info(customer.zone)),
     )

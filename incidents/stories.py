@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -39,6 +40,7 @@ TONES = {
     TimelineCode.REMINDED: "waiting",
     TimelineCode.DECLINED: "waiting",
     TimelineCode.TAKEN_BACK: "act",
+    TimelineCode.SPLIT_PROPOSED: "waiting",
 }
 
 
@@ -73,8 +75,8 @@ def say(step: TimelineEntry, zone: str = "") -> str:
         case TimelineCode.BUG_ASKED:
             return _("The customer was asked how to give the charge back")
         case TimelineCode.BUG_CHOSEN:
-            words = {"points": _("%(who)s wants the points back"), "card": _("%(who)s wants a refund to the card")}
-            return words[step.data["choice"]] % {"who": who}
+            wants = {"points": _("%(who)s wants the points back"), "card": _("%(who)s wants a refund to the card")}
+            return wants[step.data["choice"]] % {"who": who}
         case TimelineCode.BUG_SILENCE:
             return _("No answer within %(n)d days: points") % {"n": step.data["days"]}
         case TimelineCode.BUG_CREDITED:
@@ -105,6 +107,21 @@ def say(step: TimelineEntry, zone: str = "") -> str:
         case TimelineCode.DISPOSED:
             what = Disposition(step.data["to"]).label
             return _("%(who)s: the feature request is now %(what)s") % {"who": who, "what": what}
+        case TimelineCode.SPLIT_PROPOSED:
+            said = ngettext(
+                "%(who)s proposed to split off %(n)d problem: it waits for %(points)s",
+                "%(who)s proposed to split off %(n)d problems: they wait for %(points)s",
+                step.data["parts"],
+            )
+            return said % {"who": who, "n": step.data["parts"], "points": words.points(step.data["points"])}
+        case TimelineCode.SPLIT:
+            return _split(step, who)
+        case TimelineCode.SPLIT_OFF:
+            return _("%(who)s split it off %(number)s") % {"who": who, "number": grouped(step.data["number"])}
+        case TimelineCode.SPLIT_WITHDRAWN:
+            return _withdrawn(step, who)
+        case TimelineCode.SPLIT_LAPSED:
+            return _("Nobody paid for the proposed split: it stays whole")
         case TimelineCode.WARNED:
             minutes = step.data["minutes"]
             return ngettext("Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes) % {
@@ -155,6 +172,34 @@ def _taken_back(step: TimelineEntry, who: object) -> str:
         step.data["points"],
     )
     return said % told
+
+
+def _split(step: TimelineEntry, who: object) -> str:
+    """Who divided it, and which ticket numbers came of it (D14)."""
+    numbers = get_text_list([grouped(number) for number in step.data["numbers"]], _("and"))
+    n = len(step.data["numbers"])
+    if step.contact is not None:
+        said = ngettext(
+            "%(who)s accepted the split: %(numbers)s is an incident of its own",
+            "%(who)s accepted the split: %(numbers)s are incidents of their own",
+            n,
+        )
+    else:
+        said = ngettext(
+            "%(who)s split it: %(numbers)s is an incident of its own",
+            "%(who)s split it: %(numbers)s are incidents of their own",
+            n,
+        )
+    return said % {"who": who, "numbers": numbers}
+
+
+def _withdrawn(step: TimelineEntry, who: object) -> str:
+    """Who left it whole; nobody where it ended before there were points (D14)."""
+    if step.contact is not None:
+        return _("%(who)s leaves it whole") % {"who": who}
+    if step.user is not None:
+        return _("%(who)s withdrew the proposed split") % {"who": who}
+    return _("The proposed split is withdrawn, for the incident has ended")
 
 
 def _moved(step: TimelineEntry, zone: str) -> str:

@@ -1,4 +1,4 @@
-"""Until when a closed incident may be re-opened (R13, D16), and a mistaken end taken back (D36). Pure."""
+"""Until when a closed incident may be re-opened, a mistaken end taken back, what waits for points kept. Pure."""
 
 from __future__ import annotations
 
@@ -36,3 +36,10 @@ def may_take_back(*, ended_at: datetime, at: datetime) -> bool:
     True
     """
     return at <= take_back_until(ended_at=ended_at)
+
+
+def kept_until(*, since: datetime, zone: str) -> datetime:
+    """The first instant (UTC) at which a draft or proposal of ``since`` is kept no more: 30 local days (D8)."""
+    tz = ZoneInfo(zone)
+    last_day = since.astimezone(tz).date() + timedelta(days=POLICY.draft_days)
+    return datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=tz).astimezone(UTC)

@@ -64,3 +64,24 @@ def plan_spending(*, lots: Iterable[LotState], points: int, at: datetime) -> Spe
         if not missing:
             break
     return Spending(parts=tuple(parts), short_by=0, on_hand=on_hand)
+
+
+def portions(parts: Iterable[tuple[int, int]], *, each: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """``parts`` cut into spendings of ``each`` points that are made one after the other, in the same order (D2).
+
+    >>> portions([(1, 4), (2, 16)], each=10)
+    (((1, 4), (2, 6)), ((2, 10),))
+    """
+    cut: list[list[tuple[int, int]]] = []
+    room = 0
+    for lot, points in parts:
+        left = points
+        while left:
+            if not room:
+                cut.append([])
+                room = each
+            drawn = min(room, left)
+            cut[-1].append((lot, drawn))
+            left -= drawn
+            room -= drawn
+    return tuple(tuple(portion) for portion in cut)

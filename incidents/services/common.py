@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from incidents.models import Draft, Incident, Message, MessageKind, TimelineCode, TimelineEntry
+from incidents.models import Draft, Incident, Message, MessageKind, Proposal, TimelineCode, TimelineEntry
 from incidents.queries import final_ids
 from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
@@ -116,6 +116,18 @@ def set_status(incident: Incident, status: Status, *, at: datetime) -> None:
     incident.waits_since = at if status is Status.WAITING else None
     incident.reminded_at = None
     incident.closed_at = at if status in FINISHED else None
+    if status in FINISHED:
+        withdraw_waiting(incident, at=at)
+
+
+def withdraw_waiting(incident: Incident, *, at: datetime) -> None:
+    """Withdraws the split that waits for points: what has ended, or lives on in another one, is not divided (D14)."""
+    waiting = Proposal.objects.filter(incident=incident, kind=Proposal.Kind.SPLIT, state=Proposal.State.WAITING)
+    proposal = waiting.first()
+    if proposal is not None:
+        proposal.state, proposal.settled_at = Proposal.State.WITHDRAWN, at
+        proposal.save(update_fields=["state", "settled_at"])
+        note_step(incident, TimelineCode.SPLIT_WITHDRAWN, at=at, data={"proposal": proposal.pk})
 
 
 def move(

@@ -21,8 +21,8 @@ from incidents.models import (
     TimelineCode,
 )
 from incidents.services.common import Refused, lock_incident, must_allow, note_step, set_status, shut
-from incidents.services.opening import kept_until
 from incidents.statuses import Act, Status, after_customer_message
+from incidents.windows import kept_until
 from points.giving_back import given_back
 from points.services import NotEnoughPoints, charge, credit_back
 from sla.models import Outcome
@@ -148,7 +148,7 @@ def unmerge(*, incident_id: int, user: User, at: datetime, key: str) -> Proposal
         kind=Proposal.Kind.UNMERGE,
         made_by=user,
         made_at=at,
-        kept_until=kept_until(at, source.customer.zone),
+        kept_until=kept_until(since=at, zone=source.customer.zone),
     )
     try:
         _part(source, target, proposal=proposal, user=user, contact=None, at=at)

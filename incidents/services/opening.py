@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from django.db import connection, transaction
 
@@ -28,6 +27,7 @@ from incidents.models import (
 from incidents.numbers import number_of
 from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, checked, has_files, note_step
 from incidents.services.files import attach, move_files
+from incidents.windows import kept_until
 from points.models import Charge
 from points.services import NotEnoughPoints, charge
 from sla.models import ResponseClock
@@ -215,7 +215,7 @@ def keep_draft(*, report: Report, at: datetime, key: str, files: Collection[str]
             "subject": report.subject,
             "text": report.text,
             "created_at": at,
-            "kept_until": kept_until(at, customer.zone),
+            "kept_until": kept_until(since=at, zone=customer.zone),
         },
     )
     gone = draft.discarded_at is not None or draft.kept_until <= at
@@ -283,10 +283,3 @@ def _next_number() -> str:
         cursor.execute("SELECT nextval('incident_serial')")
         (serial,) = cursor.fetchone()
     return number_of(serial)
-
-
-def kept_until(at: datetime, zone: str) -> datetime:
-    """The first instant at which what waits for points since ``at`` is gone: after 30 local days (D8)."""
-    tz = ZoneInfo(zone)
-    day = at.astimezone(tz).date() + timedelta(days=POLICY.draft_days + 1)
-    return datetime.combine(day, time.min, tzinfo=tz).astimezone(UTC)
