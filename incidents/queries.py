@@ -41,7 +41,13 @@ HOME_ROWS = 100
 STORY_MESSAGES = 200
 WHOLE_MESSAGES = 5_000
 # Steps that a message says already.
-SAID_BY_MESSAGES = (TimelineCode.OPENED, TimelineCode.NOTED, TimelineCode.CUSTOMER_WROTE, TimelineCode.ANSWERED)
+SAID_BY_MESSAGES = (
+    TimelineCode.OPENED,
+    TimelineCode.NOTED,
+    TimelineCode.CUSTOMER_WROTE,
+    TimelineCode.ANSWERED,
+    TimelineCode.CALLED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,11 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             return _("%(who)s took it") % {"who": who}
         case TimelineCode.HANDED_OVER:
             return _("%(who)s handed it over") % {"who": who}
+        case TimelineCode.CALLED:
+            said = (
+                _("%(who)s called %(contact)s") if step.data["direction"] == "out" else _("%(contact)s called %(who)s")
+            )
+            return said % {"who": who, "contact": step.contact}
         case TimelineCode.STATUS:
             status = STATUS_WORDS[step.data["to"]]()
             return _("%(who)s: now %(status)s") % {"who": who, "status": status}

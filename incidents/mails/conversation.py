@@ -16,8 +16,13 @@ from supportdesk.people.models import Contact
 from supportdesk.places import zone_info
 
 
-def opened(incident: Incident, *, charge: Charge, clock: ResponseClock, text: str, at: datetime) -> OutgoingMail | None:
-    """The ticket number, by when a technician answers, what was spent, and what was written (R7)."""
+def opened(
+    incident: Incident, *, charge: Charge, clock: ResponseClock, text: str, at: datetime, call: Message | None = None
+) -> OutgoingMail | None:
+    """The ticket number, by when a technician answers, what was spent, and what was written (R7).
+
+    Of a ``call`` in which it was answered, what was said then instead of a deadline (D20).
+    """
     return send(
         "opened",
         incident,
@@ -30,6 +35,8 @@ def opened(incident: Incident, *, charge: Charge, clock: ResponseClock, text: st
         parts=charge_parts(charge_id=charge.pk),
         kept=balance(customer_id=incident.customer_id, at=at),
         text=text,
+        call=call,
+        reopen_until=_reopen_until(incident),
     )
 
 

@@ -29,6 +29,7 @@ class Draft(models.Model):
     discarded_at = models.DateTimeField(null=True)
     # The technician who took the call: they open it when the points arrive (D20).
     logged_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    answer = models.TextField(blank=True, default="", help_text="What they said during the call.")
     origin = models.ForeignKey(
         Incident, on_delete=models.PROTECT, null=True, related_name="+", help_text="What it is reported anew from."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from django.db import transaction
 
@@ -24,9 +24,9 @@ from incidents.services.common import (
     shut,
 )
 from incidents.services.files import attach
+from incidents.services.responding import respond
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
-from sla.services import answer_clock
 from supportdesk.mail.models import RawMail
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
@@ -142,18 +142,7 @@ def answer(
         incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=text, at=at, key=key
     )
     attach(tokens=files, message=message, user=user)
-    link = incident.clocks.select_related("clock").get(current=True)
-    # A re-opening may have been decided between the click and the lock: its clock is the one that is answered.
-    at = max(at, link.clock.started_at)
-    first = link.clock.answered_at is None
-    clock = answer_clock(clock_id=link.clock_id, at=at)
-    data: dict[str, Any] = {"message": message.pk, "clock": clock.pk, "then": status.value}
-    if first:
-        data["outcome"] = clock.outcome
-    note_step(incident, TimelineCode.ANSWERED, at=at, user=user, data=data)
-    if incident.owner is None:
-        incident.owner = user
-        note_step(incident, TimelineCode.TAKEN, at=at, user=user)
+    at = respond(incident, message=message, code=TimelineCode.ANSWERED, then=status, user=user, at=at)
     incident.wrote_at = None
     if status is Status.CLOSED:
         shut(incident, TimelineCode.CLOSED, at=at, user=user)

@@ -12,6 +12,7 @@ from incidents import mails
 from incidents.access import current_releases
 from incidents.models import (
     Channel,
+    Direction,
     Disposition,
     Draft,
     Incident,
@@ -27,6 +28,7 @@ from incidents.models import (
 from incidents.numbers import number_of
 from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, checked, has_files, note_step
 from incidents.services.files import attach, move_files
+from incidents.services.responding import Spoken, answer_by_call
 from incidents.windows import kept_until
 from points.models import Charge
 from points.services import NotEnoughPoints, charge
@@ -81,10 +83,12 @@ def open_incident(
     via: str = Via.FORM,
     user: User | None = None,
     files: Collection[str] = (),
+    spoken: Spoken | None = None,
 ) -> Incident:
     """Opens an incident: number, charge, clock, first message, timeline and mail, all or nothing (R3).
 
     ``user`` is the technician who logs a call for the contact (D20); otherwise the contact's own sign-in acts.
+    ``spoken`` was said during the call, and is the response (D11).
 
     ``files`` are tokens of the uploads of whoever of them acts (D31).
 
@@ -97,6 +101,9 @@ def open_incident(
     if before is not None:
         first = before.messages.get(key=f"open:{key}")
         if not _is_same(before, report, text=first.text) or not has_files(first, files):
+            raise KeyReused
+        said = before.messages.filter(key=f"call:{key}").values_list("text", flat=True).first()
+        if said != (spoken.text if spoken else None):
             raise KeyReused
         return before
     if report.channel == Channel.PHONE and customer.edition == Edition.COMMUNITY:
@@ -126,7 +133,13 @@ def open_incident(
         contact=report.contact,
         data={"points": paid.points, "charge": paid.pk, "clock": clock.pk, "due": clock.due_at.isoformat()},
     )
-    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text, at=at)
+    call = None
+    if spoken is not None:
+        call = answer_by_call(
+            incident, contact=report.contact, direction=Direction.IN, spoken=spoken, at=at, key=f"call:{key}"
+        )
+        incident.save()
+    mail = mails.opened(incident, charge=paid, clock=clock, text=report.text, at=at, call=call)
     if mail is not None:
         note_step(incident, TimelineCode.NUMBER_MAILED, at=at, data={"mail": mail.pk})
     return incident
@@ -198,8 +211,18 @@ def report_problem(*, report: Report, at: datetime, key: str, files: Collection[
 
 
 @transaction.atomic
-def keep_draft(*, report: Report, at: datetime, key: str, files: Collection[str] = ()) -> Draft:
+def keep_draft(
+    *,
+    report: Report,
+    at: datetime,
+    key: str,
+    files: Collection[str] = (),
+    user: User | None = None,
+    answer: str = "",
+) -> Draft:
     """Keeps a report for 30 local days, with its files: no ticket number, no clock, no charge (D8).
+
+    Of a call ``user`` took it, and ``answer`` is what they said, which counts once it is opened (D20).
 
     Raises KeyReused, FileRefused; then nothing has changed.
     """
@@ -214,28 +237,33 @@ def keep_draft(*, report: Report, at: datetime, key: str, files: Collection[str]
             "release_id": report.release_id,
             "subject": report.subject,
             "text": report.text,
+            "logged_by": user,
+            "answer": answer,
             "created_at": at,
             "kept_until": kept_until(since=at, zone=customer.zone),
         },
     )
     gone = draft.discarded_at is not None or draft.kept_until <= at
+    same = _is_same(draft, report, text=draft.text) and draft.answer == answer
     if made:
         attach(tokens=files, draft=draft, contact=report.contact)
-    elif gone or not _is_same(draft, report, text=draft.text) or not has_files(draft, files):
+    elif gone or not same or not has_files(draft, files):
         raise KeyReused
     return draft
 
 
 @transaction.atomic
-def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = ()) -> Incident:
+def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user: User | None = None) -> Incident:
     """Opens a draft as it stands, by one click after buying (D8). Twice gives the same incident.
 
-    Its files go along; ``files`` are tokens of further uploads of its contact (D31).
+    Its files go along; ``files`` are tokens of further uploads of its contact (D31). ``user`` is the technician who
+    opens that of a call; what was said during it is the response (D20).
 
     Raises DraftGone, and what ``open_incident`` raises.
     """
     lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
     draft = Draft.objects.select_related("contact__customer", "contact__user", "incident").get(pk=draft_id)
+    taker = draft.logged_by
     if draft.incident is not None:
         opened = draft.incident.messages.get(key=f"open:{draft.key}")
         if not set(files) <= set(opened.files.values_list("token", flat=True)):
@@ -251,7 +279,14 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = ()) -> I
         subject=draft.subject,
         text=draft.text,
     )
-    draft.incident = open_incident(report=report, at=at, key=draft.key)
+    draft.incident = open_incident(
+        report=report,
+        at=at,
+        key=draft.key,
+        via=Via.FORM if taker is None else Via.PHONE,
+        user=user,
+        spoken=Spoken(by=taker, text=draft.answer) if taker is not None and draft.answer else None,
+    )
     message = draft.incident.messages.get(key=f"open:{draft.key}")
     move_files(draft=draft, message=message)
     attach(tokens=files, message=message, contact=draft.contact)
