@@ -5,22 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import BigIntegerField, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
 from incidents.cases import CaseState, CreditCase
 from incidents.models import (
     Attachment,
     Draft,
+    Follower,
     HeldMail,
     Incident,
     Message,
     MessageKind,
+    Notice,
     Proposal,
     Release,
     TimelineCode,
     TimelineEntry,
 )
 from supportdesk.mail.models import OutgoingMail
+from supportdesk.people.models import Contact
 from supportdesk.people.scope import Scope
 
 # Steps of the house: who took it, notes, warnings. Customers see none of them (D22).
@@ -33,13 +38,51 @@ INSIDE_CODES = (
 )
 # Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D22, D28).
 INSIDE_KINDS = (MessageKind.NOTE, MessageKind.AUTOMATIC)
+# Steps that tell what an incident gave back: not for who only follows it (D21, D38).
+COST_CODES = (
+    TimelineCode.BUG_ASKED,
+    TimelineCode.BUG_CHOSEN,
+    TimelineCode.BUG_SILENCE,
+    TimelineCode.BUG_CREDITED,
+    TimelineCode.BUG_REFUNDED,
+    TimelineCode.REFUND_DONE,
+    TimelineCode.REFUND_FAILED,
+    TimelineCode.BUG_REFUSED,
+)
 
 
 def incidents_for(scope: Scope) -> QuerySet[Incident]:
-    """All for the desk; a customer's own for its contacts; their own only for a restricted contact (D21)."""
+    """All for the desk; a customer's own for its contacts; for a restricted contact their own, and what they follow.
+
+    (D21, D38)
+    """
     if scope.desk:
         return Incident.objects.all()
-    return Incident.objects.filter(Q(customer_id__in=scope.full_customer_ids) | Q(contact_id__in=scope.contact_ids))
+    reach = Q(customer_id__in=scope.full_customer_ids) | Q(contact_id__in=scope.contact_ids)
+    if scope.restricted_contact_ids:
+        reach |= Q(pk__in=_followed(scope.restricted_contact_ids).values("incident_id"))
+    return Incident.objects.filter(reach)
+
+
+def _followed(contact_ids: tuple[int, ...]) -> QuerySet[Follower]:
+    """What these contacts follow; a row that ties an incident to another customer's contact opens nothing (D22)."""
+    return Follower.objects.filter(
+        contact_id__in=contact_ids, removed_at=None, incident__customer_id=F("contact__customer_id")
+    )
+
+
+def pays_for(scope: Scope, incident: Incident) -> bool:
+    """True where they see what the incident costs and gives back, and decide on it.
+
+    Not for a restricted contact who only follows it: following is getting its mails and answering (D21, D38).
+    """
+    return scope.desk or incident.customer_id in scope.full_customer_ids or incident.contact_id in scope.contact_ids
+
+
+def followers_for(scope: Scope, incident: Incident) -> QuerySet[Follower]:
+    """Who follows an incident, for whoever sees it: by name, for they read along (D38)."""
+    present = Follower.objects.filter(incident=incident, incident__in=incidents_for(scope), removed_at=None)
+    return present.filter(contact__removed_at=None).select_related("contact")
 
 
 def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
@@ -57,7 +100,13 @@ def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
     entries = TimelineEntry.objects.filter(incident=incident, incident__in=incidents_for(scope))
     if not scope.desk:
         entries = entries.exclude(code__in=INSIDE_CODES)
-    return entries.select_related("user", "contact", "incident__customer")
+    if not pays_for(scope, incident):
+        entries = entries.exclude(code__in=COST_CODES)
+    # Steps keep ids alone; whom one is about besides its actor is read with it.
+    whom = Contact.objects.filter(pk=OuterRef("whom_id")).values("name")
+    return entries.annotate(whom_id=Cast(KT("data__follower"), BigIntegerField()), whom=Subquery(whom)).select_related(
+        "user", "contact", "incident__customer"
+    )
 
 
 def drafts_for(scope: Scope, *, at: datetime) -> QuerySet[Draft]:
@@ -122,13 +171,24 @@ def held_for(scope: Scope) -> QuerySet[HeldMail]:
 
 
 def cases_for(scope: Scope) -> QuerySet[CreditCase]:
-    """Product failures of the incidents that the scope may see, oldest first (D17)."""
+    """Product failures whose charge the scope may see come back, oldest first (D17, D21)."""
     cases = CreditCase.objects.select_related("incident", "charge", "marked_by", "determined_by", "chosen_by")
     # The desk sees every incident: a subquery that says so would only cost.
-    return cases if scope.desk else cases.filter(incident__in=incidents_for(scope))
+    if scope.desk:
+        return cases
+    return cases.filter(
+        Q(incident__customer_id__in=scope.full_customer_ids) | Q(incident__contact_id__in=scope.contact_ids)
+    )
 
 
 def cases_to_determine(scope: Scope) -> QuerySet[CreditCase]:
     """Those that an admin has to determine; none for anybody else (D17, D22)."""
     cases = CreditCase.objects.exclude(state=CaseState.DETERMINED)
     return cases if scope.admin else cases.none()
+
+
+def notices_for(scope: Scope) -> QuerySet[Notice]:
+    """One's own notices, newest first; none for who does not work here (D39)."""
+    if not scope.desk or scope.user_id is None:
+        return Notice.objects.none()
+    return Notice.objects.filter(user_id=scope.user_id).select_related("incident__customer")

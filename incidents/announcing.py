@@ -9,9 +9,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from incidents import mails
-from incidents.models import IncidentClock, TimelineCode
+from incidents.models import IncidentClock, NoticeCode, TimelineCode
+from incidents.notices import owner_or_everyone
 from incidents.services.common import note_step
+from incidents.services.noticing import notify
 from sla.queries import clocks_to_announce, clocks_to_warn
 from sla.services import mark_announced, mark_warned
 from supportdesk.policy import POLICY
@@ -20,7 +21,7 @@ BATCH = 200
 
 
 def announce_due(*, at: datetime) -> int:
-    """Writes what is due at ``at`` and mails it: however often it runs, and however late, each warning and breach once.
+    """Writes what is due at ``at`` and tells it: however often it runs, and however late, each warning and breach once.
 
     Told are the owner, or everyone on the desk where there is none.
     """
@@ -30,7 +31,7 @@ def announce_due(*, at: datetime) -> int:
             if mark_announced(clock_id=clock.pk, at=at) and (link := _link(clock.pk)) is not None:
                 due = link.clock.due_at.isoformat()
                 note_step(link.incident, TimelineCode.BREACHED, at=at, data={"clock": clock.pk, "due": due})
-                mails.breached(link.incident, clock=link.clock, at=at)
+                _tell(link, NoticeCode.BREACHED, key=f"clock-breached:{clock.pk}", at=at)
                 written += 1
     for clock in clocks_to_warn(at)[:BATCH]:
         threshold = clock.warning_due(at)
@@ -41,9 +42,14 @@ def announce_due(*, at: datetime) -> int:
             if claimed and (link := _link(clock.pk)) is not None:
                 minutes = POLICY.warning_minutes[0 if threshold == "first" else 1]
                 note_step(link.incident, TimelineCode.WARNED, at=at, data={"clock": clock.pk, "minutes": minutes})
-                mails.warned(link.incident, clock=link.clock, minutes=minutes, at=at)
+                _tell(link, NoticeCode.WARNED, key=f"clock-warned:{clock.pk}:{minutes}", at=at, minutes=minutes)
                 written += 1
     return written
+
+
+def _tell(link: IncidentClock, code: NoticeCode, *, key: str, at: datetime, **data: int) -> None:
+    told = owner_or_everyone(link.incident.owner)
+    notify(code, to=told, incident=link.incident, at=at, key=key, data={"clock": link.clock_id, **data})
 
 
 def _link(clock_id: int) -> IncidentClock | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
@@ -10,12 +11,14 @@ from django import forms
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
 from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, Choice
 from incidents.forms_files import FilesMixin
-from incidents.models import ACCEPTED_KINDS, Release
+from incidents.models import ACCEPTED_KINDS, NoticeCode, Release
+from incidents.notices import Way
 from incidents.statuses import Status
 from points.lifetimes import end_of
 from supportdesk.people.models import Contact
@@ -138,7 +141,43 @@ class MessageForm(FilesMixin, forms.Form):
     text = text_field(_("Your message"), required=_("Write something first."), rows=5)
 
 
-class AnswerForm(FilesMixin, forms.Form):
+class IdsField(forms.Field):
+    """Ids of what a page showed or what was ticked there, however often the name was sent."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> frozenset[int]:
+        return frozenset(int(one) for one in value or () if str(one).isdecimal() and len(str(one)) < 19)
+
+
+class RecipientsForm(forms.Form):
+    """Who gets the mail of what is sent: ``shown`` are those that the page named, ``to`` those left ticked (D38).
+
+    Without ``shown`` nobody is left out.
+    """
+
+    shown = IdsField(required=False)
+    to = IdsField(required=False)
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Whom the sender leaves out this once."""
+        return self._ids("shown") - self._ids("to")
+
+    def unseen(self, readers: Sequence[Contact]) -> list[Contact]:
+        """Who gets the mail by now, and was not named on the page that it is sent from."""
+        shown = self._ids("shown")
+        return [reader for reader in readers if reader.pk not in shown] if shown else []
+
+    def _ids(self, name: str) -> frozenset[int]:
+        if not self.is_bound:
+            return frozenset()
+        field, prefixed = self.fields[name], self.add_prefix(name)
+        ids: frozenset[int] = field.clean(field.widget.value_from_datadict(self.data, self.files, prefixed))
+        return ids
+
+
+class AnswerForm(FilesMixin, RecipientsForm):
     """A technician's answer, or a closing word, and what comes then (D10, D11).
 
     ``seen`` is the latest message that the page showed: an answer to what is not the latest any more stops.
@@ -177,11 +216,66 @@ class NoteForm(FilesMixin, forms.Form):
     text = text_field(_("Internal note"), required=_("Write the note first."), rows=4)
 
 
-class ReasonForm(forms.Form):
+class ReasonForm(RecipientsForm):
     """Why a re-opening is refused; the customer reads it (D16)."""
 
     key = KeyField()
     text = text_field(_("Why it is a different problem"), required=_("Say why: the customer reads it."), rows=3)
+
+
+class FollowerForm(forms.Form):
+    """Who follows an incident, or no longer (D38)."""
+
+    contact = forms.ModelChoiceField(
+        queryset=Contact.objects.none(),
+        error_messages={
+            "required": _("Choose who follows it."),
+            "invalid_choice": _("This is no contact of the incident’s customer, or they have left. Choose again."),
+        },
+    )
+
+    def __init__(self, *args: Any, contacts: QuerySet[Contact], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["contact"].queryset = contacts  # type: ignore[attr-defined]
+
+
+class NoticeSettingsForm(forms.Form):
+    """How somebody is told of each thing: two boxes a row, one of them at least (D39)."""
+
+    def __init__(
+        self, *args: Any, codes: Sequence[NoticeCode], chosen: Mapping[NoticeCode, Way], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.codes = codes
+        for code in codes:
+            for name, on in (("page", chosen[code].on_page), ("mail", chosen[code].by_mail)):
+                self.fields[f"{code.value}_{name}"] = forms.BooleanField(required=False, initial=on)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for code in self.codes:
+            if not (data.get(f"{code.value}_page") or data.get(f"{code.value}_mail")):
+                self.add_error(f"{code.value}_page", _("Choose the page, mail, or both. Nothing was changed."))
+        return data
+
+    @property
+    def chosen(self) -> dict[NoticeCode, Way]:
+        data = self.cleaned_data
+        return {
+            code: Way(on_page=data[f"{code.value}_page"], by_mail=data[f"{code.value}_mail"]) for code in self.codes
+        }
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """What the table shows."""
+        return [
+            {
+                "label": code.label,
+                "page": self[f"{code.value}_page"],
+                "boxes": [(self[f"{code.value}_page"], _("by page")), (self[f"{code.value}_mail"], _("by mail"))],
+            }
+            for code in self.codes
+        ]
 
 
 class BugForm(forms.Form):

@@ -10,11 +10,13 @@ from django.db import connection, transaction
 from incidents import mails
 from incidents.access import incidents_for
 from incidents.filing import Decision, Evidence, decide
-from incidents.models import HeldMail, HeldReason, Incident, IncidentMail, Message, Via
+from incidents.models import HeldMail, HeldReason, Incident, IncidentMail, Message, NoticeCode, Via
+from incidents.notices import everyone, owner_alone
 from incidents.numbers import numbers_in
 from incidents.queries import final_ids
 from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
+from incidents.services.noticing import notify
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
 from supportdesk.mail.models import Outcome, OutgoingMail, RawMail
 from supportdesk.mail.parse import ParsedMail
@@ -27,6 +29,7 @@ from supportdesk.policy import POLICY
 
 log = logging.getLogger(__name__)
 HELD_CHARS = 20_000
+DELIVERY_REPORT = "delivery report"
 # How long after giving a mail up its row is still looked for; the index keeps that cheap.
 GIVEN_UP_FOR = timedelta(days=30)
 
@@ -117,6 +120,9 @@ def _carry_out(
     contact = _who(decision.incident, senders)
     if decision.action == "automatic":
         keep_automatic(incident_id=decision.incident, text=mail.text, contact=contact, at=raw.received_at, raw_mail=raw)
+        if mail.bounced or mail.automatic == DELIVERY_REPORT:
+            owner = Incident.objects.select_related("customer", "owner").get(pk=decision.incident)
+            notify(NoticeCode.BOUNCE, to=owner_alone(owner.owner), incident=owner, at=at, key=f"raw:{raw.pk}")
         return Outcome.AUTOMATIC, mail.automatic
     assert contact is not None
     added = customer_message(
@@ -145,6 +151,7 @@ def _answer_held(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
         mails.not_filed(to_address=mail.from_address, about=about, in_reply_to=mail.message_id, key=raw.digest, at=at)
 
 
+@transaction.atomic
 def hold(
     *,
     raw: RawMail,
@@ -155,8 +162,8 @@ def hold(
     text: str = "",
     incident: int | None = None,
 ) -> HeldMail:
-    """Puts a mail before the technicians (D26)."""
-    held, _made = HeldMail.objects.get_or_create(
+    """Puts a mail before the technicians, and tells them (D26, D39)."""
+    held, made = HeldMail.objects.get_or_create(
         raw_mail=raw,
         defaults={
             "reason": reason,
@@ -167,6 +174,9 @@ def hold(
             "held_at": at,
         },
     )
+    if made:
+        data = {"held": held.pk}
+        notify(NoticeCode.MAIL_HELD, to=everyone(), at=at, key=f"held:{held.pk}", data=data)
     return held
 
 
@@ -202,6 +212,7 @@ def attach_held(*, held_id: int, incident_id: int, user: User, at: datetime) -> 
             at=held.raw_mail.received_at,
             key=f"raw:{held.raw_mail_id}",
             raw_mail=held.raw_mail,
+            by=user,
         ).message
     _settle(held, user=user, at=at, attached_to=incident)
     return message
@@ -222,15 +233,11 @@ def _settle(held: HeldMail, *, user: User, at: datetime, attached_to: Incident |
 
 def _evidence(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidence:
     tokens = _tokens(raw, mail)
+    # A delivery report brings back the mail that it is about, and often names it nowhere else (D28).
+    ids = [*mail.in_reply_to, *mail.references, *([mail.returned_id] if mail.returned_id else [])]
     referenced = frozenset(
-        IncidentMail.objects.filter(mail__message_id__in=[*mail.in_reply_to, *mail.references]).values_list(
-            "incident_id", flat=True
-        )
-    ) | frozenset(
-        Message.objects.filter(raw_mail__message_id__in=[*mail.in_reply_to, *mail.references]).values_list(
-            "incident_id", flat=True
-        )
-    )
+        IncidentMail.objects.filter(mail__message_id__in=ids).values_list("incident_id", flat=True)
+    ) | frozenset(Message.objects.filter(raw_mail__message_id__in=ids).values_list("incident_id", flat=True))
     subject = _by_number(numbers_in(mail.subject))
     body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
     # A number that was merged leads on: what names both names one (D35).

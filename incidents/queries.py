@@ -31,7 +31,7 @@ from sla.explain import Row, rows
 from sla.models import Outcome
 from sla.queries import explain_clock
 from supportdesk.mail.quotes import Piece, fold
-from supportdesk.people.models import Customer, User
+from supportdesk.people.models import Customer
 from supportdesk.people.scope import Scope
 from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
@@ -325,15 +325,3 @@ def soonest(lines: Iterable[Standing]) -> Standing | None:
     """The next answer that is due to the customer, or None."""
     running = [line for line in lines if line.hand is not None]
     return min(running, key=lambda line: line.due_at, default=None)
-
-
-def told_of_clocks(owner: User | None) -> list[User]:
-    """Whom a warning or a breach is told: the owner who still works here, or all technicians (D13).
-
-    A desk without technicians is worked by its admins.
-    """
-    if owner is not None and owner.works_here:
-        return [owner]
-    staff = User.objects.filter(is_active=True).filter(Q(is_technician=True) | Q(is_staff=True)).order_by("pk")
-    everyone = list(staff)
-    return [user for user in everyone if user.is_technician] or everyone

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, F, OrderBy, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from incidents.access import cases_to_determine, held_for, incidents_for
+from incidents.access import cases_to_determine, held_for, incidents_for, notices_for
 from incidents.models import Incident, IncidentClock
 from incidents.statuses import UNFINISHED, Status
 from points.access import holds_to_decide, payments_contradicted, refunds_stuck
@@ -123,6 +123,7 @@ class Counts:
     customer: int
     decide: int
     held: int
+    notices: int = 0  # unread ones
     admins: Decisions = Decisions()
 
     def of(self, code: GroupCode) -> int:
@@ -187,7 +188,7 @@ def _links(scope: Scope) -> QuerySet[IncidentClock]:
 
 
 def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
-    """How many incidents each group has, in four queries however many there are, and one a count for admins.
+    """How many incidents each group has, in five queries however many there are, and one a count for admins.
 
     With ``mine`` one's own only.
     """
@@ -220,6 +221,7 @@ def counts(scope: Scope, *, at: datetime, mine: bool = False) -> Counts:
         today=today,
         later=running - found["late"] - today,
         held=0 if mine else held_for(scope).count(),
+        notices=0 if mine else notices_for(scope).filter(read_at=None).count(),
         admins=Decisions() if mine else decisions(scope),
     )
 

@@ -134,6 +134,8 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             }
         case TimelineCode.BREACHED:
             return _("Late: the deadline passed without an answer")
+        case TimelineCode.FOLLOWER_ADDED | TimelineCode.FOLLOWER_REMOVED:
+            return _followed(step, str(who))
         case TimelineCode.DEADLINE_MOVED:
             return _moved(step, zone)
         case TimelineCode.CUSTOMER_CLOSED:
@@ -205,6 +207,16 @@ def _withdrawn(step: TimelineEntry, who: object) -> str:
     if step.user is not None:
         return _("%(who)s withdrew the proposed split") % {"who": who}
     return _("The proposed split is withdrawn, for the incident has ended")
+
+
+def _followed(step: TimelineEntry, who: str) -> str:
+    """Who follows it from then on, or no longer, by whose act (D38)."""
+    told = {"who": who, "whom": getattr(step, "whom", None) or _("a contact")}
+    added = step.code == TimelineCode.FOLLOWER_ADDED
+    if step.contact_id is not None and step.contact_id == step.data["follower"]:
+        return (_("%(who)s follows it") if added else _("%(who)s stopped following it")) % told
+    said = _("%(who)s added %(whom)s: they follow it") if added else _("%(who)s took %(whom)s off its followers")
+    return said % told
 
 
 def _moved(step: TimelineEntry, zone: str) -> str:

@@ -8,7 +8,7 @@ from incidents import paying
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
 from incidents.replanning import replan_due
-from incidents.services import crediting, files, lapsing, silence
+from incidents.services import crediting, files, lapsing, noticing, silence
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
 
@@ -51,6 +51,18 @@ def end_silence() -> int:
 def lapse() -> int:
     """Tells of drafts and proposals that are about to lapse, and lets proposals lapse (D8, D14)."""
     return lapsing.warn_and_lapse(at=clock.now())
+
+
+@shared_task(name="incidents.tell_of_failures")
+def tell_of_failures() -> int:
+    """Tells the admins that mail could not be sent (D39)."""
+    return noticing.tell_of_failures(at=clock.now())
+
+
+@shared_task(name="incidents.sweep_notices")
+def sweep_notices() -> int:
+    """Deletes notices that were read long ago (D39)."""
+    return noticing.sweep_notices(at=clock.now())
 
 
 @shared_task(name="incidents.handle_payment_events")

@@ -59,6 +59,10 @@ class Policy:
     text_max: int = 100_000  # characters of one message
     phone_number: str = "+18667225492"  # R8, D37
 
+    # Being told
+    followers_max: int = 50  # D38: more on one incident are taken for a slip of the hand
+    notice_days: int = 90  # D39: then a notice that was read is swept
+
     # Mail
     unknown_sender_answers_a_day: int = 1  # D27
     unauthenticated_mails_an_hour: int = 10  # D28: by address, and by the sender's network

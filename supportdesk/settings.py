@@ -172,6 +172,8 @@ CELERY_BEAT_SCHEDULE = {
         ("end-silence", "incidents.end_silence", 600),
         ("lapse", "incidents.lapse", 600),
         ("sweep-files", "incidents.sweep_files", 3600),
+        ("tell-of-failures", "incidents.tell_of_failures", 60),
+        ("sweep-notices", "incidents.sweep_notices", 600),
         ("expire-points", "points.write_expiries", 600),
         ("warn-of-expiries", "points.warn", 600),
     )

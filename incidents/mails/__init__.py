@@ -3,23 +3,32 @@
 Mail goes to stored addresses of contacts only; a contact without one gets none (D21, D26).
 """
 
-from incidents.mails.conversation import answered, closed, opened, reopened, reopening_refused, reopening_too_late
+from incidents.mails.conversation import (
+    answered,
+    closed,
+    follower_added,
+    opened,
+    reopened,
+    reopening_refused,
+    reopening_too_late,
+)
 from incidents.mails.credits import bug_determined, bug_marked, refund_failed
-from incidents.mails.staff import breached, warned
+from incidents.mails.staff import kind_of, staff_notices
 from incidents.mails.strangers import NOT_FILED, not_filed
 
 __all__ = [
     "NOT_FILED",
     "answered",
-    "breached",
     "bug_determined",
     "bug_marked",
     "closed",
+    "follower_added",
+    "kind_of",
     "not_filed",
     "opened",
     "refund_failed",
     "reopened",
     "reopening_refused",
     "reopening_too_late",
-    "warned",
+    "staff_notices",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from incidents.mails.sending import send
+from incidents.mails.sending import send, tell
 from incidents.models import Incident, Message
 from incidents.windows import reopen_until
 from points.models import Charge
@@ -12,7 +13,7 @@ from points.queries import balance, charge_parts
 from sla.models import ResponseClock
 from sla.queries import explain_clock
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.people.models import Contact
+from supportdesk.people.models import Contact, User
 from supportdesk.places import zone_info
 
 
@@ -40,40 +41,38 @@ def opened(
     )
 
 
-def answered(incident: Incident, *, message: Message, at: datetime) -> OutgoingMail | None:
+def answered(
+    incident: Incident, *, message: Message, at: datetime, leave_out: Collection[int] = ()
+) -> list[OutgoingMail]:
     """A technician's answer (D11)."""
-    return send("answered", incident, to=incident.contact, at=at, key=f"message:{message.pk}", message=message)
+    return tell("answered", incident, at=at, key=f"message:{message.pk}", message=message, leave_out=leave_out)
 
 
-def closed(incident: Incident, *, message: Message | None, at: datetime) -> OutgoingMail | None:
+def closed(
+    incident: Incident, *, message: Message | None, at: datetime, leave_out: Collection[int] = ()
+) -> list[OutgoingMail]:
     """The closure, with its resolution, and until when it can be re-opened (R13)."""
-    return send(
+    return tell(
         "closed",
         incident,
-        to=incident.contact,
         at=at,
         key=f"closed:{incident.pk}:{at.isoformat()}",
         message=message,
+        leave_out=leave_out,
         reopen_until=_reopen_until(incident),
     )
 
 
-def reopened(incident: Incident, *, clock: ResponseClock, at: datetime) -> OutgoingMail | None:
+def reopened(incident: Incident, *, clock: ResponseClock, at: datetime) -> list[OutgoingMail]:
     """The same problem again: open, at no charge, with a fresh deadline (D16)."""
-    return send(
-        "reopened",
-        incident,
-        to=incident.contact,
-        at=at,
-        key=f"reopened:{clock.pk}",
-        clock=clock,
-        rows=explain_clock(clock),
-    )
+    return tell("reopened", incident, at=at, key=f"reopened:{clock.pk}", clock=clock, rows=explain_clock(clock))
 
 
-def reopening_refused(incident: Incident, *, message: Message, at: datetime) -> OutgoingMail | None:
+def reopening_refused(
+    incident: Incident, *, message: Message, at: datetime, leave_out: Collection[int] = ()
+) -> list[OutgoingMail]:
     """A different problem, with the reason, and the way to a new report (D16)."""
-    return send("reopening_refused", incident, to=incident.contact, at=at, key=f"message:{message.pk}", message=message)
+    return tell("reopening_refused", incident, at=at, key=f"message:{message.pk}", message=message, leave_out=leave_out)
 
 
 def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) -> OutgoingMail | None:
@@ -86,6 +85,19 @@ def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) ->
         # Once a day: two machines that answer each other end here.
         key=f"too-late:{incident.pk}:{contact.pk}:{at.astimezone(zone_info(incident.customer.zone)):%Y-%m-%d}",
         reopen_until=_reopen_until(incident),
+    )
+
+
+def follower_added(incident: Incident, *, to: Contact, by: User | Contact, at: datetime) -> OutgoingMail | None:
+    """That somebody made them follow it, and how to stop: once a day, however often it is done (D38)."""
+    return send(
+        "follower_added",
+        incident,
+        to=to,
+        at=at,
+        key=f"follower:{incident.pk}:{to.pk}:{at.astimezone(zone_info(incident.customer.zone)):%Y-%m-%d}",
+        by=by,
+        follows=True,
     )
 
 

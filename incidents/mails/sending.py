@@ -20,8 +20,17 @@ THREAD_IDS = 8
 
 
 def readers(incident: Incident) -> list[Contact]:
-    """Whom an incident's mails go to (D38)."""
-    return [incident.contact]
+    """Whom an incident's mails go to: its contact, then its followers; who left or has no address gets none (D38)."""
+    followers = (
+        Contact.objects.filter(follows__incident=incident, follows__removed_at=None, customer=incident.customer_id)
+        .exclude(pk=incident.contact_id)
+        .order_by("follows__added_at", "follows__id")
+    )
+    return [contact for contact in (incident.contact, *followers) if _gets_mail(contact)]
+
+
+def _gets_mail(contact: Contact) -> bool:
+    return bool(contact.email) and contact.removed_at is None and can_be_mailed(contact.email)
 
 
 def tell(
@@ -36,10 +45,21 @@ def tell(
 ) -> list[OutgoingMail]:
     """One mail to each reader of the incident, but to the contacts whose ids are in ``leave_out`` (D38)."""
     sent = []
-    for reader in readers(incident):
-        own = key if reader.pk == incident.contact_id else f"{key}:to:{reader.pk}"
-        if reader.pk not in leave_out:
-            sent.append(send(name, incident, to=reader, at=at, key=own, message=message, **context))
+    to = [reader for reader in readers(incident) if reader.pk not in leave_out]
+    for reader in to:
+        follows = reader.pk != incident.contact_id
+        mail = send(
+            name,
+            incident,
+            to=reader,
+            at=at,
+            key=f"{key}:to:{reader.pk}" if follows else key,
+            message=message,
+            follows=follows,
+            others=len(to) - 1,
+            **context,
+        )
+        sent.append(mail)
     return [mail for mail in sent if mail is not None]
 
 
@@ -53,7 +73,7 @@ def send(
     message: Message | None = None,
     **context: Any,
 ) -> OutgoingMail | None:
-    if not to.email or to.removed_at is not None or not can_be_mailed(to.email):
+    if not _gets_mail(to):
         return None
     rendered = render_mail(
         f"incident_{name}",

@@ -10,7 +10,8 @@ from typing import Literal
 from django.db import transaction
 
 from incidents import mails
-from incidents.models import Incident, Message, MessageKind, TimelineCode, Via
+from incidents.models import Incident, Message, MessageKind, NoticeCode, TimelineCode, Via
+from incidents.notices import owner_alone, owner_or_everyone
 from incidents.services.common import (
     KeyReused,
     Refused,
@@ -24,6 +25,7 @@ from incidents.services.common import (
     shut,
 )
 from incidents.services.files import attach
+from incidents.services.noticing import notify
 from incidents.services.responding import respond
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
@@ -57,11 +59,13 @@ def customer_message(
     key: str,
     raw_mail: RawMail | None = None,
     files: Collection[str] = (),
+    by: User | None = None,
 ) -> Added:
     """Adds what a contact wrote. It is kept in every case; what it does depends on the status (D10, D16).
 
     What is written to a merged incident is written to the one that it leads to (D35). ``files`` are tokens of the
-    contact's uploads (D31).
+    contact's uploads (D31). ``by`` is the technician who adds it for them, where one does: they are not told of
+    their own act (D39).
 
     Raises TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
     """
@@ -83,9 +87,19 @@ def customer_message(
     )
     attach(tokens=files, message=message, contact=contact)
     note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, data={"message": message.pk})
+    asked = incident.reopen_asked_at is not None
     outcome = _effect_of_customer(incident, contact=contact, at=at)
     incident.last_at = max(incident.last_at, at)
     incident.save()
+    asks = outcome == "request" and not asked
+    notify(
+        NoticeCode.REOPEN_ASKED if asks else NoticeCode.CUSTOMER_WROTE,
+        to=owner_or_everyone(incident.owner) if asks else owner_alone(incident.owner),
+        incident=incident,
+        at=at,
+        key=f"message:{message.pk}",
+        by=by or contact.user,
+    )
     return Added(message=message, outcome=outcome)
 
 
@@ -119,22 +133,32 @@ def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -
 
 @transaction.atomic
 def answer(
-    *, incident_id: int, text: str, then: str, user: User, at: datetime, key: str, files: Collection[str] = ()
+    *,
+    incident_id: int,
+    text: str,
+    then: str,
+    user: User,
+    at: datetime,
+    key: str,
+    files: Collection[str] = (),
+    leave_out: Collection[int] = (),
 ) -> Message:
     """Answers the customer: this is the response (D11). ``then``: "open", "waiting" or "closed".
 
-    An incident that nobody has is its answerer's from then on. The mail goes out with the transaction (D30).
+    An incident that nobody has is its answerer's from then on. The mail goes out with the transaction (D30), to
+    all who get the incident's mails but the contacts whose ids are in ``leave_out`` (D38).
     ``files`` are tokens of the technician's uploads; the mail names them (D31).
 
     Raises NotAllowed, TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
     """
     text = checked(text)
     status = after_answer(then=then)
+    left_out = sorted(set(leave_out))
     incident = lock_incident(incident_id)
     before = message_before(key, incident_id=incident_id, text=text, kind=MessageKind.ANSWER, files=files)
     if before is not None:
-        step = incident.timeline.get(code=TimelineCode.ANSWERED, data__message=before.pk)
-        if step.data["then"] != status:
+        step = incident.timeline.filter(code=TimelineCode.ANSWERED, data__message=before.pk).first()
+        if step is None or (step.data["then"], step.data.get("left_out", [])) != (status, left_out):
             raise KeyReused
         return before
     must_allow(incident, Act.ANSWER)
@@ -142,23 +166,25 @@ def answer(
         incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=text, at=at, key=key
     )
     attach(tokens=files, message=message, user=user)
-    at = respond(incident, message=message, code=TimelineCode.ANSWERED, then=status, user=user, at=at)
+    told = {"left_out": left_out} if left_out else {}
+    at = respond(incident, message=message, code=TimelineCode.ANSWERED, then=status, user=user, at=at, **told)
     incident.wrote_at = None
     if status is Status.CLOSED:
         shut(incident, TimelineCode.CLOSED, at=at, user=user)
-        mails.closed(incident, message=message, at=at)
+        mails.closed(incident, message=message, at=at, leave_out=left_out)
     else:
         move(incident, status, at=at, user=user)
-        mails.answered(incident, message=message, at=at)
+        mails.answered(incident, message=message, at=at, leave_out=left_out)
     incident.last_at = at
     incident.save()
     return message
 
 
 @transaction.atomic
-def close(*, incident_id: int, user: User, at: datetime) -> Incident:
+def close(*, incident_id: int, user: User, at: datetime, leave_out: Collection[int] = ()) -> Incident:
     """Closes an incident without a further word: its customer has had an answer and has not written since.
 
+    Who is in ``leave_out`` is not mailed (D38).
     Raises NoAnswerYet where a resolution has to be written, NotAllowed where it is closed already.
     """
     incident = lock_incident(incident_id)
@@ -166,7 +192,7 @@ def close(*, incident_id: int, user: User, at: datetime) -> Incident:
     if incident.wrote_at is not None or incident.clocks.get(current=True).clock.answered_at is None:
         raise NoAnswerYet
     shut(incident, TimelineCode.CLOSED, at=at, user=user)
-    mails.closed(incident, message=None, at=at)
+    mails.closed(incident, message=None, at=at, leave_out=leave_out)
     incident.last_at = at
     incident.save()
     return incident

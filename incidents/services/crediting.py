@@ -9,9 +9,11 @@ from django.utils.translation import gettext as _
 
 from incidents import mails
 from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, CaseState, Choice, CreditCase
-from incidents.models import Incident, TimelineCode
+from incidents.models import Incident, NoticeCode, TimelineCode
+from incidents.notices import owner_alone
 from incidents.queries import credit_of
 from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, lock_incident, note_step
+from incidents.services.noticing import notify
 from points.giving_back import given_back, refund_preview
 from points.models import Refund
 from points.refund_services import RefundWord, record_refund, refund_to_card
@@ -182,6 +184,16 @@ def determine(
     }[decided]
     note_step(incident, code, at=at, user=user, data={"case": case.pk, "points": case.charge.points})
     mails.bug_determined(incident, credit=credit_of(case, at=at), at=at)
+    notify(
+        NoticeCode.BUG_DETERMINED,
+        # Where nobody has it, whoever marked it waits for the word.
+        to=owner_alone(incident.owner or case.marked_by),
+        incident=incident,
+        at=at,
+        key=f"case:{case.pk}",
+        by=user,
+        data={"case": case.pk, "outcome": decided.value},
+    )
     incident.last_at = at
     incident.save(update_fields=["last_at"])
     return case

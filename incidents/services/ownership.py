@@ -6,8 +6,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from incidents.models import Incident, TimelineCode
+from incidents.models import Incident, NoticeCode, TimelineCode
 from incidents.services.common import Refused, lock_incident, must_allow, note_step
+from incidents.services.noticing import notify
 from incidents.statuses import Act
 from supportdesk.people.models import User
 
@@ -52,8 +53,9 @@ def assign(*, incident_id: int, to: User, user: User, at: datetime) -> Incident:
 
 
 def _own(incident: Incident, owner: User, *, code: TimelineCode, user: User, at: datetime) -> Incident:
-    note_step(incident, code, at=at, user=user, data={"from": incident.owner_id, "to": owner.pk})
+    step = note_step(incident, code, at=at, user=user, data={"from": incident.owner_id, "to": owner.pk})
     incident.owner = owner
     incident.last_at = at
     incident.save(update_fields=["owner", "last_at"])
+    notify(NoticeCode.ASSIGNED, to=[owner], incident=incident, at=at, key=f"step:{step.pk}", by=user)
     return incident

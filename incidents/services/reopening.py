@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
 
 from incidents import mails
 from incidents.models import Incident, IncidentClock, Message, MessageKind, TimelineCode, Via
-from incidents.services.common import Refused, checked, lock_incident, message_before, must_allow, note_step, set_status
+from incidents.services.common import (
+    KeyReused,
+    Refused,
+    checked,
+    lock_incident,
+    message_before,
+    must_allow,
+    note_step,
+    set_status,
+)
 from incidents.statuses import Act, Status
 from sla.services import start_clock
 from supportdesk.people.models import User
@@ -39,24 +49,33 @@ def accept(*, incident_id: int, user: User, at: datetime) -> Incident:
 
 
 @transaction.atomic
-def refuse(*, incident_id: int, reason: str, user: User, at: datetime, key: str) -> Incident:
+def refuse(
+    *, incident_id: int, reason: str, user: User, at: datetime, key: str, leave_out: Collection[int] = ()
+) -> Incident:
     """A different problem: stays closed; the reason is mailed and a new report offered (D16).
 
+    Who is in ``leave_out`` is not mailed (D38).
     Raises NothingToDecide, TextMissing, TextTooLong, KeyReused; then nothing has changed.
     """
     reason = checked(reason)
     incident = lock_incident(incident_id)
-    if message_before(key, incident_id=incident_id, text=reason, kind=MessageKind.ANSWER) is not None:
+    left_out = sorted(set(leave_out))
+    before = message_before(key, incident_id=incident_id, text=reason, kind=MessageKind.ANSWER)
+    if before is not None:
+        step = incident.timeline.filter(code=TimelineCode.REOPEN_REFUSED, data__message=before.pk).first()
+        if step is None or step.data.get("left_out", []) != left_out:
+            raise KeyReused
         return incident
     _must_be_asked(incident)
     message = Message.objects.create(
         incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=reason, at=at, key=key
     )
-    note_step(incident, TimelineCode.REOPEN_REFUSED, at=at, user=user, data={"message": message.pk})
+    data = {"message": message.pk, **({"left_out": left_out} if left_out else {})}
+    note_step(incident, TimelineCode.REOPEN_REFUSED, at=at, user=user, data=data)
     incident.reopen_asked_at = None
     incident.last_at = at
     incident.save()
-    mails.reopening_refused(incident, message=message, at=at)
+    mails.reopening_refused(incident, message=message, at=at, leave_out=left_out)
     return incident
 
 

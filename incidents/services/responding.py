@@ -30,7 +30,7 @@ class Spoken:
 
 
 def respond(
-    incident: Incident, *, message: Message, code: TimelineCode, then: Status, user: User, at: datetime, **told: str
+    incident: Incident, *, message: Message, code: TimelineCode, then: Status, user: User, at: datetime, **told: Any
 ) -> datetime:
     """Ends the clock with this message, and gives the incident to its answerer where nobody has it (D11).
 

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from incidents import access
-from incidents.forms import AnswerForm, BugForm, NoteForm, ReasonForm
+from incidents.forms import AnswerForm, BugForm, NoteForm, ReasonForm, RecipientsForm
 from incidents.forms_files import take_files
+from incidents.mails.sending import readers
 from incidents.models import Incident
 from incidents.services import conversation, crediting, ownership, reopening
 from incidents.services.common import NotAllowed
@@ -64,7 +65,11 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
     found = incident_of(request, number)
     form = take_files(AnswerForm(request.POST, prefix="answer"), request)
     if form.is_valid():
-        refused = newer_word(request, found, form.cleaned_data["seen"]) or _send_answer(request, found, form)
+        refused = (
+            newer_word(request, found, form.cleaned_data["seen"])
+            or _newer_reader(found, form)
+            or _send_answer(request, found, form)
+        )
         if refused is None:
             keep_taken(request, form.cleaned_data["key"])
             return redirect("desk:incident", number)
@@ -75,7 +80,11 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
 def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str | None:
     data = form.cleaned_data
     if not data["text"]:
-        refused = attempt(lambda: conversation.close(incident_id=found.pk, user=signed_in(request), at=request.at))
+        refused = attempt(
+            lambda: conversation.close(
+                incident_id=found.pk, user=signed_in(request), at=request.at, leave_out=form.left_out
+            )
+        )
         said = _("%(number)s is closed.") % {"number": found.shown_number}
     else:
         refused = attempt(
@@ -87,12 +96,25 @@ def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str
                 at=request.at,
                 key=data["key"],
                 files=data["files"],
+                leave_out=form.left_out,
             )
         )
         said = _("The answer is on its way.")
+        if all(reader.pk in form.left_out for reader in readers(found)):
+            said = _("The answer is kept here; nobody was mailed.")
     if refused is None:
         messages.success(request, said, extra_tags="calm")
     return refused
+
+
+def _newer_reader(found: Incident, form: RecipientsForm) -> str | None:
+    """Who came to get the mail while it was being written: the sender sees them before it is sent (D38)."""
+    unseen = form.unseen(readers(found))
+    if not unseen:
+        return None
+    return _("%(who)s gets this mail, too, since a moment ago. Look at who gets it below, and send it again.") % {
+        "who": ", ".join(str(reader) for reader in unseen)
+    }
 
 
 def newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str | None:
@@ -165,9 +187,14 @@ def refuse(request: DeskRequest, number: str) -> HttpResponse:
     form = ReasonForm(request.POST, prefix="refuse")
     if form.is_valid():
         data = form.cleaned_data
-        refused = attempt(
+        refused = _newer_reader(found, form) or attempt(
             lambda: reopening.refuse(
-                incident_id=found.pk, reason=data["text"], user=signed_in(request), at=request.at, key=data["key"]
+                incident_id=found.pk,
+                reason=data["text"],
+                user=signed_in(request),
+                at=request.at,
+                key=data["key"],
+                leave_out=form.left_out,
             )
         )
         if refused is None:

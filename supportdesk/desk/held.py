@@ -11,8 +11,9 @@ from django.views.decorators.http import require_GET, require_POST
 from incidents import access
 from incidents import queue as queues
 from incidents.inbound import AlreadySettled, attach_held, discard_held
-from incidents.models import HeldMail
+from incidents.models import HeldMail, NoticeCode
 from incidents.numbers import typed
+from incidents.services import noticing
 from incidents.services.common import Refused
 from supportdesk.people.doors import DeskRequest, door, signed_in
 
@@ -22,7 +23,8 @@ ROWS = 50
 @door("technician")
 @require_GET
 def held_mail(request: DeskRequest) -> HttpResponse:
-    """Who wrote, why it is held, what it says."""
+    """Who wrote, why it is held, what it says; one's notices of held mail are read by that (D39)."""
+    noticing.mark_read(user=signed_in(request), at=request.at, code=NoticeCode.MAIL_HELD)
     mails = access.held_for(request.scope).order_by("held_at")[:ROWS]
     context = {"view": "held", "mails": mails, "counts": queues.counts(request.scope, at=request.at)}
     return render(request, "desk/held.html", context)

@@ -17,7 +17,7 @@ from incidents.models import Incident
 from incidents.numbers import is_number
 from incidents.statuses import Act
 from points.queries import balance
-from supportdesk.desk.panels import duplicates, ends, features
+from supportdesk.desk.panels import duplicates, ends, features, told
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest
 
@@ -27,6 +27,7 @@ PANELS: tuple[Panel, ...] = (
     duplicates.panel,
     ends.panel,
     features.panel,
+    told.panel,
 )
 
 
@@ -52,14 +53,14 @@ def render_page(request: DeskRequest, found: Incident, **given: forms.Form) -> H
     previous, following = queues.neighbours(groups, found.number)
     history, history_count = queries.history(request.scope, found)
     status = 422 if any(form.errors for form in given.values()) else 200
-    told = queries.story(request.scope, found, at=request.at, whole="all" in request.GET)
-    seen = max((thing.message.pk for thing in told.told if thing.message is not None), default=0)
+    tale = queries.story(request.scope, found, at=request.at, whole="all" in request.GET)
+    seen = max((thing.message.pk for thing in tale.told if thing.message is not None), default=0)
     for form in given.values():
         renew_key(form, seen=seen)
     context = {
         "counts": counts,
         "incident": found,
-        "story": told,
+        "story": tale,
         "balance": balance(customer_id=found.customer_id, at=request.at),
         "history": history,
         "history_count": history_count,

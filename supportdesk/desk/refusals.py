@@ -7,10 +7,11 @@ from collections.abc import Callable
 from django.utils.translation import gettext as _
 
 from incidents.forms_files import say_why
-from incidents.services import conversation, crediting, declining, disposing, ending, merging, reopening
+from incidents.services import conversation, crediting, declining, disposing, ending, following, merging, reopening
 from incidents.services.common import KeyReused, NotAllowed, Refused
 from incidents.services.files import FileRefused
 from points.services import AlreadyGivenBack, NotEnoughPoints
+from supportdesk.policy import POLICY
 
 
 def attempt(act: Callable[[], object]) -> str | None:
@@ -65,6 +66,12 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("Only feature requests have a disposition.")
     except disposing.SameDisposition:
         return _("That is its disposition already: the customer was told.")
+    except following.NoColleague:
+        return _("This is no contact of the incident’s customer, or they have left. Nothing was changed.")
+    except following.IsTheContact:
+        return _("It is their own incident: they get its mails anyway.")
+    except following.TooManyFollowers:
+        return _("%(n)d contacts follow this incident: that is the most.") % {"n": POLICY.followers_max}
     except NotAllowed as refusal:
         return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
     except KeyReused:

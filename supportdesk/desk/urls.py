@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.desk import acts, calendar, ends, features, files, held, merging, views
+from supportdesk.desk import acts, calendar, ends, features, files, following, held, merging, notices, views
 
 app_name = "desk"
 urlpatterns = [
@@ -14,6 +14,10 @@ urlpatterns = [
     path("files/", files.upload, name="upload"),
     path("files/remove/", files.remove, name="remove_upload"),
     path("files/<int:pk>/", files.download, name="file"),
+    path("notices/", notices.listed, name="notices"),
+    path("notices/read/", notices.all_read, name="notices_read"),
+    path("notices/settings/", notices.settings, name="notice_settings"),
+    path("notices/<int:pk>/", notices.opened, name="notice"),
     path("incidents/<str:number>/", views.incident, name="incident"),
     path("incidents/<str:number>/take/", acts.take, name="take"),
     path("incidents/<str:number>/hand-over/", acts.hand_over, name="hand_over"),
@@ -27,5 +31,7 @@ urlpatterns = [
     path("incidents/<str:number>/merge/", merging.merge, name="merge"),
     path("incidents/<str:number>/part/", merging.part, name="part"),
     path("incidents/<str:number>/disposition/", features.disposition, name="disposition"),
+    path("incidents/<str:number>/followers/", following.follow, name="follow"),
+    path("incidents/<str:number>/followers/remove/", following.unfollow, name="unfollow"),
     path("incidents/<str:number>/refuse/", acts.refuse, name="refuse"),
 ]

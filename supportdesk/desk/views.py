@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET
 from incidents import access, queries
 from incidents import queue as queues
 from incidents.numbers import grouped, typed
+from incidents.services import noticing
 from supportdesk.desk.page import incident_of, queue_groups, render_page
-from supportdesk.people.doors import DeskRequest, door
+from supportdesk.people.doors import DeskRequest, door, signed_in
 
 VIEW_NAMES = {
     "all": gettext_lazy("All open"),
@@ -68,11 +69,12 @@ def find(request: DeskRequest) -> HttpResponse:
 @door("technician")
 @require_GET
 def incident(request: DeskRequest, number: str) -> HttpResponse:
-    """Conversation, clock, points and facts side by side."""
+    """Conversation, clock, points and facts side by side; one's notices of it are read by that (D39)."""
     found = incident_of(request, number)
     if found.merged_into_id is not None:
         final = access.incidents_for(request.scope).get(pk=queries.final_ids([found.pk])[found.pk])
         said = _("%(number)s was merged into this incident.") % {"number": found.shown_number}
         messages.info(request, said, extra_tags="calm")
         return redirect("desk:incident", final.number)
+    noticing.mark_read(user=signed_in(request), at=request.at, incident=found)
     return render_page(request, found)

@@ -41,6 +41,11 @@ class Scope:
         return tuple(member.customer_id for member in self.memberships if not member.restricted)
 
     @property
+    def restricted_contact_ids(self) -> tuple[int, ...]:
+        """The contacts that they are, and as which they see their own incidents only, and those they follow."""
+        return tuple(member.contact_id for member in self.memberships if member.restricted)
+
+    @property
     def contact_ids(self) -> tuple[int, ...]:
         return tuple(member.contact_id for member in self.memberships)
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.portal import buying, credits, ends, files, views
+from supportdesk.portal import buying, credits, ends, files, following, views
 
 app_name = "portal"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("incidents/<str:number>/", views.incident, name="incident"),
     path("incidents/<str:number>/message/", views.message, name="message"),
     path("incidents/<str:number>/close/", ends.close, name="close"),
+    path("incidents/<str:number>/followers/", following.follow, name="follow"),
+    path("incidents/<str:number>/followers/remove/", following.unfollow, name="unfollow"),
     path("incidents/<str:number>/credit/", credits.choose, name="choose"),
     path("files/", files.upload, name="upload"),
     path("files/remove/", files.remove, name="remove_upload"),
