@@ -13,7 +13,7 @@ from supportdesk import rules
 LATER = {
     *("R8", "R11", "R15"),
     *("D15", "D20", "D25", "D27", "D34", "D36"),
-    *("D38", "D39", "D41"),
+    *("D41",),
 }
 
 

@@ -56,6 +56,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:held": DESK_PAGE,
     "desk:attach": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:discard": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:notices": DESK_PAGE,
+    "desk:notices_read": (DESK_ACT, "302 404 404 404 302 302"),
+    # Of a technician: an admin's own are others.
+    "desk:notice": ("302 404 404 404 302 404", "302 404 404 404 405 405"),
+    "desk:notice_settings": ("302 404 404 404 200 200", "302 404 404 404 422 422"),
+    "desk:follow": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:unfollow": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:incident": DESK_PAGE,
     "desk:take": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:hand_over": (DESK_ACT, "302 404 404 404 302 302"),
@@ -79,6 +86,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "portal:promise": ("302 200 200 200 404 404", "302 405 405 405 404 404"),
     "portal:incident": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
     "portal:message": ("302 405 405 405 404 404", "302 404 404 422 404 404"),
+    "portal:follow": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
+    "portal:unfollow": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:choose": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:draft": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
     "portal:open_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
@@ -158,6 +167,8 @@ def _pk(route: Route, world: World) -> int:
         return world.payment.pk
     if route.name in ("portal:file", "desk:file"):
         return world.file.pk
+    if route.name == "desk:notice":
+        return world.notice.pk
     return world.draft.pk if "draft" in route.name else world.held.pk
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from incidents.cases import CreditCase
-from incidents.models import Attachment, Draft, HeldMail, Incident
+from incidents.models import Attachment, Draft, HeldMail, Incident, Notice
 from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
 from incidents.services.files import attach, keep_upload
@@ -43,6 +43,7 @@ class World:
     payment: Payment
     file: Attachment
     mail: str
+    notice: Notice
 
     def browser(self, person: str) -> Client:
         """A browser of one of PEOPLE."""
@@ -94,6 +95,7 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
         payment=payment,
         file=file,
         mail=name,
+        notice=Notice.objects.get(user=cast.technician, code="mail_held"),
     )
 
 
