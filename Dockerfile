@@ -20,4 +20,4 @@ RUN SECRET_KEY=build DATABASE_URL=postgres://nobody@nowhere/none BASE_URL=https:
 
 USER desk
 EXPOSE 8000 2525
-CMD ["gunicorn", "supportdesk.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-"]
+CMD ["gunicorn", "supportdesk.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-", "--logger-class", "supportdesk.web_logs.TokenlessLogger"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from django.db.models import BigIntegerField, F, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -14,6 +14,7 @@ from incidents.models import (
     Attachment,
     Draft,
     Follower,
+    Draft,
     HeldMail,
     Incident,
     Message,
@@ -25,6 +26,14 @@ from incidents.models import (
     TimelineEntry,
 )
 from supportdesk.mail.models import OutgoingMail
+    Product,
+    Release,
+    TimelineCode,
+    TimelineEntry,
+    VisitorReport,
+)
+from supportdesk.mail.models import OutgoingMail
+from supportdesk.people.access import contacts_by_email, staff_has_email
 from supportdesk.people.models import Contact
 from supportdesk.people.scope import Scope
 
@@ -162,6 +171,34 @@ def current_releases(*, at: datetime, zone: str) -> QuerySet[Release]:
         .filter(Q(supported_until=None) | Q(supported_until__gte=day))
         .select_related("product")
     )
+
+
+def releases_of_today(*, at: datetime) -> QuerySet[Release]:
+    """Releases that are current anywhere on earth: for a visitor, whose local day nobody knows yet (D19, D25)."""
+    first, last = (at.astimezone(timezone(timedelta(hours=hours))).date() for hours in (-12, 14))
+    return (
+        Release.objects.filter(released_on__lte=last)
+        .filter(Q(supported_until=None) | Q(supported_until__gte=first))
+        .select_related("product")
+    )
+
+
+def products() -> QuerySet[Product]:
+    """All that the vendor supports, by name; whether a release of it is current is asked besides (R12)."""
+    return Product.objects.all()
+
+
+def visit_of(digest: str) -> VisitorReport | None:
+    """The report that a link leads to, by the digest of its token: who has the link is its reader (D25)."""
+    found = VisitorReport.objects.filter(digest=digest)
+    return found.select_related("release__product", "incident", "draft__incident").first()
+
+
+def contacts_of_visit(visit: VisitorReport) -> list[Contact]:
+    """Whose the report may become: the present contacts with that address, none where it is one of staff (D25)."""
+    if staff_has_email(visit.email):
+        return []
+    return list(contacts_by_email(visit.email).select_related("customer", "user").order_by("customer__name", "pk"))
 
 
 def held_for(scope: Scope) -> QuerySet[HeldMail]:

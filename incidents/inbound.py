@@ -17,6 +17,7 @@ from incidents.queries import final_ids
 from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
 from incidents.services.noticing import notify
+from supportdesk.mail.addresses import address_mark
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
 from supportdesk.mail.models import Outcome, OutgoingMail, RawMail
 from supportdesk.mail.parse import ParsedMail
@@ -141,8 +142,7 @@ def _carry_out(
 
 def _answer_held(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
     """Tells the sender once in 24 hours that a person looks at it, whatever stands behind a + in the address (D27)."""
-    local, _at, domain = mail.from_address.lower().rpartition("@")
-    about = f"address:{local.partition('+')[0]}@{domain}"
+    about = address_mark(mail.from_address)
     with connection.cursor() as cursor:
         # Two mails at once must not both find that nothing was answered yet.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [about])

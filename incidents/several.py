@@ -21,12 +21,13 @@ _INLINE = re.compile(r"(?<![\w.,:-])\(?(\d)[.)]\s+(?=[^\W\d_])")
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d")
 
 _WRONG: Final = re.compile(
-    r"\?|\b(?:not|never|no longer|cannot|can.?t|don.?t|doesn.?t|won.?t|isn.?t|aren.?t|didn.?t|fail(?:s|ed|ing|ure)?|errors?"
-    r"|crash(?:es|ed|ing)?|stop(?:s|ped)?|hangs?|hung|freez(?:es|e|ing)|froze|slow(?:er|ly)?|wrong(?:ly)?|missing"
-    r"|lost|loses?|broken?|breaks|refus(?:es|ed)|reject(?:s|ed)|disappear(?:s|ed)?|vanish(?:es|ed)?|gone|blank"
+    r"\?|\b(?:not|never|no longer|cannot|can.?t|don.?t|doesn.?t|won.?t|isn.?t|aren.?t|didn.?t|fail(?:s|ed|ing|ure)?"
+    r"|errors?|crash(?:es|ed|ing)?|stop(?:s|ped)?|hangs?|hung|freez(?:es|e|ing)|froze|slow(?:er|ly)?|wrong(?:ly)?"
+    r"|missing|lost|loses?|broken?|breaks|refus(?:es|ed)|reject(?:s|ed)|disappear(?:s|ed)?|vanish(?:es|ed)?|gone|blank"
     r"|duplicate[sd]?|twice|garbled|unreadable|late|how (?:do|can|to)|problem|issue|bug"
     r"|nicht|kein(?:e|en|er)?|nie|fehlt|fehlen|fehler|falsch(?:e|er|en)?|langsam|stürzt|hängt|bricht|verschwind\w{1,4}"
-    r"|verschwunden|doppelt|leer|wie (?:kann|können|geht)|kaputt|scheitert|ne (?:marche|fonctionne)|erreur|no funciona)\b",
+    r"|verschwunden|doppelt|leer|wie (?:kann|können|geht)|kaputt|scheitert"
+    r"|ne (?:marche|fonctionne)|erreur|no funciona)\b",
     re.IGNORECASE,
 )
 _STEP: Final = re.compile(
@@ -40,10 +41,11 @@ _STEP: Final = re.compile(
 )
 # What stands before a list that is about one problem.
 _ONE: Final = re.compile(
-    r"\b(?:steps?|reproduc\w{0,7}|follow(?:ing|ed) (?:way|order)|how to get there|tried|attempts?|did|done|do this|order"
-    r"|symptoms?|logs?|log ?file|output|messages?|environment|set-?up|versions?|details?|observ\w{1,8}|causes?|because"
-    r"|result(?:s|ed|ing)?|consequence\w?|schritte?n?|nachstell\w{0,4}|reproduzier\w{0,4}|versucht|symptome?|protokoll"
-    r"|ausgabe|umgebung|this (?:problem|issue|bug)|the (?:problem|issue|bug) (?:is|shows|appears)|expected|actual)\b",
+    r"\b(?:steps?|reproduc\w{0,7}|follow(?:ing|ed) (?:way|order)|how to get there|tried|attempts?|did|done|do this"
+    r"|order|symptoms?|logs?|log ?file|output|messages?|environment|set-?up|versions?|details?|observ\w{1,8}|causes?"
+    r"|because|result(?:s|ed|ing)?|consequence\w?|schritte?n?|nachstell\w{0,4}|reproduzier\w{0,4}|versucht|symptome?"
+    r"|protokoll|ausgabe|umgebung"
+    r"|this (?:problem|issue|bug)|the (?:problem|issue|bug) (?:is|shows|appears)|expected|actual)\b",
     re.IGNORECASE,
 )
 _MANY: Final = re.compile(
@@ -58,7 +60,8 @@ _FURTHER: Final = re.compile(
     _BEGIN
     + r"(?:(?:and|also|but|then|now|oh|finally|by the way|in addition|besides|und|ausserdem|außerdem|dann),?\s){0,3}"
     + r"(?:(?:we (?:also )?have |there is |there.s |here is |i (?:also )?have |es gibt |wir haben |ich habe |noch )?"
-    + r"(?:(?:another|(?:a|the|our|my) (?:second|third|further|different|separate|new)|an (?:unrelated|other|additional)"
+    + r"(?:(?:another|(?:a|the|our|my) (?:second|third|further|different|separate|new)"
+    + r"|an (?:unrelated|other|additional)"
     + r"|one more|a completely different|second|third) "
     + _THING
     + r"|(?:noch ein|ein (?:weiteres|anderes|zweites)|eine (?:weitere|andere|zweite)|noch eine|(?:das )?zweites?) "
@@ -154,7 +157,7 @@ def _lists(text: str) -> Iterator[_List]:
 
 def _inline(line: str, before: str) -> _List | None:
     """The list within a line: 1. …, 2. …"""
-    marks = [mark for mark in _INLINE.finditer(line)][: PROBLEMS_MAX + 1]
+    marks = list(_INLINE.finditer(line))[: PROBLEMS_MAX + 1]
     if len(marks) < 2 or [int(mark[1]) for mark in marks] != list(range(1, len(marks) + 1)):
         return None
     ends = [mark.start() for mark in marks[1:]] + [len(line)]

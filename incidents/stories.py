@@ -127,6 +127,10 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             return _withdrawn(step, who)
         case TimelineCode.SPLIT_LAPSED:
             return _("Nobody paid for the proposed split: it stays whole")
+        case TimelineCode.REPORTED_ANEW if "from" in step.data:
+            return _("%(who)s reported it anew, after a closed incident") % {"who": who}
+        case TimelineCode.REPORTED_ANEW:
+            return _("%(who)s made a new report of it") % {"who": who}
         case TimelineCode.WARNED:
             minutes = step.data["minutes"]
             return ngettext("Warning: %(n)d business minute left", "Warning: %(n)d business minutes left", minutes) % {

@@ -51,6 +51,7 @@ class Policy:
     lapse_notice_days: int = 3  # D8, D14: how long before a draft or proposal lapses its customer is told
     lapse_notice_hour: int = 9  # D8, D14: hours after the midnight that is so many days before
     visitor_report_hours: int = 48  # D25: how long the link to a report can be followed
+    visitor_report_swept_days: int = 7  # D25: how long after that the report itself is still kept
     mistake_reason_max: int = 500  # D36: characters
     unmerge_hours: int = 24  # D35
     mistake_hours: int = 1  # D36

@@ -174,6 +174,7 @@ CELERY_BEAT_SCHEDULE = {
         ("sweep-files", "incidents.sweep_files", 3600),
         ("tell-of-failures", "incidents.tell_of_failures", 60),
         ("sweep-notices", "incidents.sweep_notices", 600),
+        ("sweep-visitor-reports", "incidents.sweep_visitor_reports", 3600),
         ("expire-points", "points.write_expiries", 600),
         ("warn-of-expiries", "points.warn", 600),
     )
@@ -211,6 +212,12 @@ STRIPE_SCRIPT_URL: str = _provider.script_url
 STRIPE_FRAME_ORIGINS: list[str] = list(_provider.frame_origins)
 STRIPE_CONNECT_ORIGINS: list[str] = list(_provider.connect_origins)
 STRIPE_TIMEOUT_SECONDS: int = _provider.timeout_seconds
+
+# Where those are pointed whom an incident does not help (R11); without an address it is named without a link.
+_site = "" if REAL else "https://www.quillmark.example"
+ONSITE_TEAMS_URL: str = env.str("ONSITE_TEAMS_URL", default=_site and f"{_site}/onsite/")
+PARTNERS_URL: str = env.str("PARTNERS_URL", default=_site and f"{_site}/partners/")
+PROFESSIONAL_SERVICES_URL: str = env.str("PROFESSIONAL_SERVICES_URL", default=_site and f"{_site}/services/")
 
 AUTH_USER_MODEL = "people.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -303,7 +310,8 @@ FILE_UPLOAD_HANDLERS = ["supportdesk.uploads.BoundedUploadHandler"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"tokens": {"()": "supportdesk.web_logs.TokenFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

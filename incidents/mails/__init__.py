@@ -14,10 +14,11 @@ from incidents.mails.conversation import (
 )
 from incidents.mails.credits import bug_determined, bug_marked, refund_failed
 from incidents.mails.staff import kind_of, staff_notices
-from incidents.mails.strangers import NOT_FILED, not_filed
+from incidents.mails.strangers import NOT_FILED, VISITED, not_filed, visited
 
 __all__ = [
     "NOT_FILED",
+    "VISITED",
     "answered",
     "bug_determined",
     "bug_marked",
@@ -31,4 +32,5 @@ __all__ = [
     "reopening_refused",
     "reopening_too_late",
     "staff_notices",
+    "visited",
 ]

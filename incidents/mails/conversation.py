@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from django.conf import settings
+from django.urls import reverse
+
 from incidents.mails.sending import send, tell
 from incidents.models import Incident, Message
 from incidents.windows import reopen_until
@@ -72,7 +75,15 @@ def reopening_refused(
     incident: Incident, *, message: Message, at: datetime, leave_out: Collection[int] = ()
 ) -> list[OutgoingMail]:
     """A different problem, with the reason, and the way to a new report (D16)."""
-    return tell("reopening_refused", incident, at=at, key=f"message:{message.pk}", message=message, leave_out=leave_out)
+    return tell(
+        "reopening_refused",
+        incident,
+        at=at,
+        key=f"message:{message.pk}",
+        message=message,
+        leave_out=leave_out,
+        report_link=_anew_link(incident),
+    )
 
 
 def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) -> OutgoingMail | None:
@@ -85,6 +96,7 @@ def reopening_too_late(incident: Incident, *, contact: Contact, at: datetime) ->
         # Once a day: two machines that answer each other end here.
         key=f"too-late:{incident.pk}:{contact.pk}:{at.astimezone(zone_info(incident.customer.zone)):%Y-%m-%d}",
         reopen_until=_reopen_until(incident),
+        report_link=_anew_link(incident),
     )
 
 
@@ -99,6 +111,9 @@ def follower_added(incident: Incident, *, to: Contact, by: User | Contact, at: d
         by=by,
         follows=True,
     )
+def _anew_link(incident: Incident) -> str:
+    """The form, filled in with what was written here (D16)."""
+    return f"{settings.BASE_URL}{reverse('portal:report')}?from={incident.number}"
 
 
 def _reopen_until(incident: Incident) -> datetime | None:

@@ -7,11 +7,14 @@ from datetime import datetime
 from django.conf import settings
 from django.urls import reverse
 
+from incidents.models import VisitorReport
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import NotAnAddress, queue_mail
 from supportdesk.mail.render import render_mail
 
 NOT_FILED = "not_filed"
+LINK, NO_CUSTOMER = "report_link", "report_no_customer"
+VISITED = (LINK, NO_CUSTOMER)
 
 
 def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: datetime) -> OutgoingMail | None:
@@ -37,3 +40,28 @@ def not_filed(*, to_address: str, about: str, in_reply_to: str, key: str, at: da
         )
     except NotAnAddress:
         return None
+
+
+def visited(visit: VisitorReport, *, token: str, is_known: bool, about: str, at: datetime) -> OutgoingMail:
+    """The link to a visitor's report, or how to become a customer (D25). Not a word of what the visitor wrote:
+    whoever fills in the form with somebody else's address would be heard there.
+    """
+    name = LINK if is_known else NO_CUSTOMER
+    rendered = render_mail(
+        name,
+        {
+            "link": settings.BASE_URL + reverse("portal:follow", args=[token]),
+            "report_link": settings.BASE_URL + reverse("portal:report"),
+        },
+    )
+    return queue_mail(
+        to_address=visit.email,
+        to_name="",
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        at=at,
+        kind=name,
+        key=f"visit:{visit.pk}",
+        about=about,
+    )

@@ -21,6 +21,7 @@ from incidents.models import (
     Kind,
     Message,
     MessageKind,
+    OriginKind,
     Release,
     TimelineCode,
     Via,
@@ -51,9 +52,15 @@ class DraftGone(Refused):
     """The draft was discarded, or its 30 days are over (D8)."""
 
 
+class OriginNotTheirs(Refused):
+    """What it shall be reported anew from is no incident of this customer (D16)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What somebody reports: one problem (R9). Subject and text are kept as they are stored, without odd white space.
+
+    ``origin_id`` is the closed incident that it is reported anew from (D16).
 
     Raises TextMissing, TextTooLong.
     """
@@ -64,6 +71,7 @@ class Report:
     release_id: int
     subject: str
     text: str
+    origin_id: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", checked(self.text))
@@ -94,7 +102,8 @@ def open_incident(
 
     ``key`` was made before the first try: the same key with the same report gives the first incident back.
 
-    Raises NotEnoughPoints, PhoneNotForCommunity, ReleaseNotCurrent, KeyReused, FileRefused; then nothing has changed.
+    Raises NotEnoughPoints, PhoneNotForCommunity, ReleaseNotCurrent, OriginNotTheirs, KeyReused, FileRefused; then
+    nothing has changed.
     """
     customer = lock_customer(report.contact.customer_id)
     before = Incident.objects.filter(key=key).select_related("customer", "contact").first()
@@ -111,9 +120,17 @@ def open_incident(
     release = current_releases(at=at, zone=customer.zone).filter(pk=report.release_id).first()
     if release is None:
         raise ReleaseNotCurrent
+    origin = _origin(report, customer)
 
     incident, paid, clock = begin(
-        report=report, customer=customer, release=release, actor=user or report.contact.user, at=at, key=key
+        report=report,
+        customer=customer,
+        release=release,
+        actor=user or report.contact.user,
+        at=at,
+        key=key,
+        origin=origin,
+        origin_kind=OriginKind.ANEW if origin else "",
     )
     message = Message.objects.create(
         incident=incident,
@@ -133,6 +150,9 @@ def open_incident(
         contact=report.contact,
         data={"points": paid.points, "charge": paid.pk, "clock": clock.pk, "due": clock.due_at.isoformat()},
     )
+    if origin is not None:
+        for one, way, other in ((incident, "from", origin), (origin, "to", incident)):
+            note_step(one, TimelineCode.REPORTED_ANEW, at=at, user=user, contact=report.contact, data={way: other.pk})
     call = None
     if spoken is not None:
         call = answer_by_call(
@@ -239,6 +259,7 @@ def keep_draft(
             "text": report.text,
             "logged_by": user,
             "answer": answer,
+            "origin": _origin(report, customer),
             "created_at": at,
             "kept_until": kept_until(since=at, zone=customer.zone),
         },
@@ -278,6 +299,7 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user
         release_id=draft.release_id,
         subject=draft.subject,
         text=draft.text,
+        origin_id=draft.origin_id,
     )
     draft.incident = open_incident(
         report=report,
@@ -303,14 +325,26 @@ def discard_draft(*, draft_id: int, at: datetime) -> bool:
 
 def _is_same(before: Incident | Draft, report: Report, *, text: str) -> bool:
     """True where ``before`` was made of the same report."""
-    return (before.contact_id, before.channel, before.kind, before.release_id, before.subject, text) == (
+    made = (before.contact_id, before.channel, before.kind, before.release_id, before.subject, text, before.origin_id)
+    return made == (
         report.contact.pk,
         report.channel,
         report.kind,
         report.release_id,
         report.subject,
         report.text,
+        report.origin_id,
     )
+
+
+def _origin(report: Report, customer: Customer) -> Incident | None:
+    """The incident that it is reported anew from. Raises OriginNotTheirs."""
+    if report.origin_id is None:
+        return None
+    origin = Incident.objects.filter(pk=report.origin_id, customer=customer).first()
+    if origin is None:
+        raise OriginNotTheirs
+    return origin
 
 
 def _next_number() -> str:

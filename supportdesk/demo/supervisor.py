@@ -221,6 +221,7 @@ class Demo:
         worker = ["-B", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"]
         web = ["--bind", f"{LOCAL}:{self.ports.web}", "--threads", "8", "--graceful-timeout", "3"]
         web += ["--no-control-socket", "--access-logfile", "-"]
+        web += ["--logger-class", "supportdesk.web_logs.TokenlessLogger"]
         return {
             "mailbox": [*module, "supportdesk.demo.sink", *mailbox],
             "provider": [*module, "supportdesk.demo.provider", *provider],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,17 @@ def mailboxes(value: str) -> tuple[Mailbox, ...]:
     (Mailbox(name='Owner, Olive', address='olive@acme.example'), Mailbox(name='', address='otto@other.example'))
     """
     return tuple(_mailbox(words, angle) for words, angle in _pieces(value))
+
+
+def address_mark(address: str) -> str:
+    """What an address is counted by (D27, D28): in any case, whatever stands behind a +, and of one length.
+
+    >>> address_mark("Olive+a@acme.example") == address_mark("olive@ACME.example")
+    True
+    """
+    local, _at, domain = address.strip().lower().rpartition("@")
+    plain = f"{local.partition('+')[0]}@{domain}"
+    return f"address:{hashlib.sha256(plain.encode()).hexdigest()[:40]}"
 
 
 def _mailbox(words: str, angle: str | None) -> Mailbox:
