@@ -14,14 +14,12 @@ from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from incidents.access import current_releases
 from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, Choice
 from incidents.forms_files import FilesMixin
-from incidents.models import ACCEPTED_KINDS, NoticeCode, Release
+from incidents.models import NoticeCode
 from incidents.notices import Way
 from incidents.statuses import Status
 from points.lifetimes import end_of
-from supportdesk.people.models import Contact
 from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
 
@@ -63,75 +61,6 @@ def _not_too_long(text: str) -> None:
     if len(text) > POLICY.text_max:
         shown = {"length": intcomma(len(text)), "most": intcomma(POLICY.text_max)}
         raise ValidationError(TOO_LONG % shown, code="max_length")
-
-
-class ReleaseField(forms.ModelChoiceField[Release]):
-    """Current releases, by product (R12, D19)."""
-
-    def label_from_instance(self, release: Release) -> str:
-        return str(release)
-
-
-class ReportForm(FilesMixin, forms.Form):
-    """A problem, one a report (R9)."""
-
-    key = KeyField()
-    contact = forms.ModelChoiceField(
-        label=_("For"),
-        queryset=Contact.objects.none(),
-        error_messages={"invalid_choice": _("You are no contact of this customer. Choose again.")},
-        widget=forms.Select(attrs={"class": "input"}),
-    )
-    release = ReleaseField(
-        label=_("Product and release"),
-        queryset=Release.objects.none(),
-        empty_label=_("Choose"),
-        error_messages={
-            "required": _("Choose the product and release it happens with."),
-            "invalid_choice": _(
-                "This release is not on offer: unknown, not out yet, or out of support. Choose another."
-            ),
-        },
-        widget=forms.Select(attrs={"class": "input", "data-keep": "release"}),
-    )
-    kind = forms.ChoiceField(
-        label=_("What kind of problem is it?"),
-        choices=[(kind.value, kind.label) for kind in ACCEPTED_KINDS],
-        error_messages={"required": _("Choose one of the four."), "invalid_choice": _("Choose one of the four.")},
-        widget=forms.RadioSelect(attrs={"data-keep": "kind"}),
-    )
-    subject = forms.CharField(
-        label=_("In one line"),
-        max_length=POLICY.subject_max,
-        error_messages={"required": _("Say in one line what the problem is.")},
-        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "data-keep": "subject"}),
-    )
-    text = text_field(
-        _("What happens, and what should happen instead?"), required=_("Describe the problem: a few sentences will do.")
-    )
-
-    def __init__(self, *args: Any, contacts: list[Contact], at: datetime, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        chosen = self._chosen(contacts)
-        self.zone = chosen.customer.zone
-        self.chosen = chosen
-        self.fields["contact"].queryset = Contact.objects.filter(pk__in=[contact.pk for contact in contacts])  # type: ignore[attr-defined]
-        self.fields["release"].queryset = current_releases(at=at, zone=self.zone)  # type: ignore[attr-defined]
-        if len(contacts) == 1:
-            self.fields["contact"].widget = forms.HiddenInput()
-        else:
-            self.fields["contact"].label_from_instance = lambda contact: str(contact.customer)  # type: ignore[attr-defined]
-            if not self.is_bound:
-                # Nobody chose this one yet: what was chosen before the page was left stands.
-                self.fields["contact"].widget.attrs["data-keep"] = "choice"
-        self.initial.setdefault("contact", chosen.pk)
-
-    def _chosen(self, contacts: list[Contact]) -> Contact:
-        wanted = str(self.data.get("contact") or self.initial.get("contact") or "")
-        return next((contact for contact in contacts if str(contact.pk) == wanted), contacts[0])
-
-    def clean_subject(self) -> str:
-        return " ".join(self.cleaned_data["subject"].split())
 
 
 class MessageForm(FilesMixin, forms.Form):

@@ -9,7 +9,6 @@ from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
 from incidents.replanning import replan_due
 from incidents.services import crediting, files, lapsing, noticing, silence
-from incidents.services import crediting
 from incidents.services.visiting import sweep_visits
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
@@ -65,6 +64,8 @@ def tell_of_failures() -> int:
 def sweep_notices() -> int:
     """Deletes notices that were read long ago (D39)."""
     return noticing.sweep_notices(at=clock.now())
+
+
 @shared_task(name="incidents.sweep_visitor_reports")
 def sweep_visitor_reports() -> int:
     """Deletes reports by link whose time has long been over (D25)."""

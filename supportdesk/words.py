@@ -94,6 +94,11 @@ def dates(first: date, last: date) -> str:
     return said[0] if first == last else " – ".join(said)
 
 
+def calendar_day(day: date) -> str:
+    """A date of a calendar, in no zone: "15 Jan 2027"."""
+    return formats.date_format(day, pgettext("date", "j M Y"))
+
+
 def near(instant: datetime, zone: str, *, at: datetime) -> str:
     """As short as it can be said from ``at``: "9:11" today, "Wed 14:35" this week, "14 Sep", "14 Sep 2025"."""
     tz = ZoneInfo(zone)

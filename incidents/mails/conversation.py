@@ -111,6 +111,8 @@ def follower_added(incident: Incident, *, to: Contact, by: User | Contact, at: d
         by=by,
         follows=True,
     )
+
+
 def _anew_link(incident: Incident) -> str:
     """The form, filled in with what was written here (D16)."""
     return f"{settings.BASE_URL}{reverse('portal:report')}?from={incident.number}"

@@ -17,7 +17,7 @@ from incidents.models import Incident
 from incidents.numbers import is_number
 from incidents.statuses import Act
 from points.queries import balance
-from supportdesk.desk.panels import duplicates, ends, features, told
+from supportdesk.desk.panels import duplicates, ends, features, links, told
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest
 
@@ -27,6 +27,7 @@ PANELS: tuple[Panel, ...] = (
     duplicates.panel,
     ends.panel,
     features.panel,
+    links.panel,
     told.panel,
 )
 

@@ -1,12 +1,17 @@
 from django.urls import path
 
-from supportdesk.portal import buying, credits, ends, files, following, views
+from supportdesk.portal import buying, credits, ends, files, following, reporting, views, visiting
 
 app_name = "portal"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("report/", views.report, name="report"),
-    path("report/promise/", views.report_promise, name="promise"),
+    path("report/", reporting.report, name="report"),
+    path("report/promise/", reporting.report_promise, name="promise"),
+    path("report/releases/", reporting.releases, name="releases"),
+    path("report/several/", reporting.several, name="several"),
+    path("report/sent/", reporting.sent, name="sent"),
+    path("report/link/", visiting.linked, name="linked"),
+    path("report/link/<str:token>/", visiting.follow, name="follow"),
     path("incidents/<str:number>/", views.incident, name="incident"),
     path("incidents/<str:number>/message/", views.message, name="message"),
     path("incidents/<str:number>/close/", ends.close, name="close"),
@@ -17,6 +22,7 @@ urlpatterns = [
     path("files/remove/", files.remove, name="remove_upload"),
     path("files/<int:pk>/", files.download, name="file"),
     path("drafts/<int:pk>/", views.draft, name="draft"),
+    path("drafts/<int:pk>/change/", reporting.change_draft, name="change_draft"),
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
     path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),
     path("points/", views.points, name="points"),

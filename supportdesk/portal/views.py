@@ -9,20 +9,20 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from incidents import access, queries
-from incidents.forms import MessageForm, ReportForm, renew_key
+from incidents.forms import MessageForm, renew_key
 from incidents.forms_files import say_why, take_files
-from incidents.models import Channel, Draft, Via
+from incidents.models import Draft, Via
 from incidents.services import opening
 from incidents.services.common import KeyReused
 from incidents.services.conversation import customer_message
 from incidents.services.files import FileRefused
 from points.services import NotEnoughPoints
-from supportdesk.people.access import contacts_for
+from supportdesk.people.access import customers_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken
-from supportdesk.people.models import Contact
+from supportdesk.people.models import Edition
 from supportdesk.policy import POLICY
 from supportdesk.portal.accounts import accounts, own_holders, sheets
 from supportdesk.portal.page import contact_of, incident_of, render_incident
@@ -50,6 +50,7 @@ def home(request: DeskRequest) -> HttpResponse:
         for draft in access.drafts_for(request.scope, at=request.at).select_related("customer")[:20]
     ]
     points = accounts(request.scope, at=request.at)
+    customers = list(customers_for(request.scope.as_contact()))
     context = {
         "place": "home",
         "lines": lines,
@@ -63,83 +64,10 @@ def home(request: DeskRequest) -> HttpResponse:
         "points": points,
         "low": any(account.is_low for account in points),
         "several": len(request.scope.memberships) > 1,
+        "by_mail_only": [customer for customer in customers if customer.edition == Edition.COMMUNITY],
+        "may_call": any(customer.edition != Edition.COMMUNITY for customer in customers),
     }
     return render(request, "portal/home.html", context)
-
-
-@door("contact")
-@require_http_methods(["GET", "POST"])
-def report(request: DeskRequest) -> HttpResponse:
-    """The form, with cost, lots and deadline before anything is sent; sending opens the incident or keeps a draft."""
-    contacts = _own_contacts(request)
-    if request.method == "POST":
-        form = take_files(ReportForm(request.POST, contacts=contacts, at=request.at), request)
-        if form.is_valid():
-            response = _send_report(request, form)
-            if response is not None:
-                return response
-        if "key" in form.errors:
-            renew_key(form)
-    else:
-        form = ReportForm(contacts=contacts, at=request.at, initial={"key": uuid4().hex})
-    hints = [
-        _("Setup, upgrade, migration"),
-        _("Something does not work as it should"),
-        _("Of our products"),
-        _("We keep you informed of what becomes of it"),
-    ]
-    context = {
-        "place": "report",
-        "form": form,
-        "kinds": list(zip(form["kind"], hints, strict=True)),
-        "promise": queries.promise(customer=form.chosen.customer, channel=Channel.EMAIL, at=request.at),
-    }
-    return render(request, "portal/report.html", context, status=422 if form.errors else 200)
-
-
-def _send_report(request: DeskRequest, form: ReportForm) -> HttpResponse | None:
-    data = form.cleaned_data
-    try:
-        made = opening.report_problem(
-            report=opening.Report(
-                contact=data["contact"],
-                channel=Channel.EMAIL,
-                kind=data["kind"],
-                release_id=data["release"].pk,
-                subject=data["subject"],
-                text=data["text"],
-            ),
-            at=request.at,
-            key=data["key"],
-            files=data["files"],
-        )
-    except FileRefused as refusal:
-        form.add_error("files", say_why(refusal))
-        return None
-    except opening.ReleaseNotCurrent:
-        form.add_error("release", _("This release is out of support since today. Choose another."))
-        return None
-    except KeyReused:
-        # The page was sent before with another text, perhaps from the browser's history.
-        renew_key(form)
-        form.add_error(None, _("This form was sent before with another text. Send it again to make a second report."))
-        return None
-    keep_taken(request, data["key"])
-    if isinstance(made, Draft):
-        return redirect("portal:draft", made.pk)
-    request.session["fresh"] = made.number
-    return redirect("portal:incident", made.number)
-
-
-@door("contact")
-@require_GET
-def report_promise(request: DeskRequest) -> HttpResponse:
-    """The quote alone, as it is now: the page asks for it again while it stays open."""
-    contacts = _own_contacts(request)
-    wanted = request.GET.get("contact", "")
-    chosen = next((contact for contact in contacts if str(contact.pk) == wanted), contacts[0])
-    promise = queries.promise(customer=chosen.customer, channel=Channel.EMAIL, at=request.at)
-    return render(request, "portal/_promise.html", {"promise": promise})
 
 
 @door("contact")
@@ -197,7 +125,7 @@ def message(request: DeskRequest, number: str) -> HttpResponse:
 @require_GET
 def draft(request: DeskRequest, pk: int) -> HttpResponse:
     """A report that is not sent yet, and what is missing (D8)."""
-    found = _draft(request, pk)
+    found = draft_of(request, pk)
     if found.incident is not None:
         return redirect("portal:incident", found.incident.number)
     return render(request, "portal/draft.html", _draft_context(request, found))
@@ -207,7 +135,7 @@ def draft(request: DeskRequest, pk: int) -> HttpResponse:
 @require_POST
 def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
     """Opens a draft by one click (D8)."""
-    found = _draft(request, pk)
+    found = draft_of(request, pk)
     try:
         opened = opening.open_draft(draft_id=found.pk, at=request.at)
     except opening.DraftGone as gone:
@@ -223,11 +151,11 @@ def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
     except opening.ReleaseNotCurrent:
         messages.warning(
             request,
-            _("%(release)s is out of support. The text is kept here; make a new report with a current release.")
+            _("%(release)s is out of support. Nothing was sent: choose a current release.")
             % {"release": found.release},
             extra_tags="soon",
         )
-        return redirect("portal:draft", found.pk)
+        return redirect("portal:change_draft", found.pk)
     request.session["fresh"] = opened.number
     return redirect("portal:incident", opened.number)
 
@@ -236,7 +164,7 @@ def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
 @require_POST
 def discard_draft(request: DeskRequest, pk: int) -> HttpResponse:
     """Puts a draft away."""
-    found = _draft(request, pk)
+    found = draft_of(request, pk)
     if not opening.discard_draft(draft_id=found.pk, at=request.at):
         messages.warning(
             request, _("The draft is not there any more: it was opened, or discarded before."), extra_tags="soon"
@@ -282,15 +210,10 @@ def _page(request: DeskRequest) -> int:
     return min(max(1, int(asked)), 100_000) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
 
 
-def _own_contacts(request: DeskRequest) -> list[Contact]:
-    own = contacts_for(request.scope).filter(pk__in=request.scope.contact_ids)
-    return list(own.select_related("customer", "user").order_by("customer__name", "pk"))
-
-
-def _draft(request: DeskRequest, pk: int) -> Draft:
+def draft_of(request: DeskRequest, pk: int) -> Draft:
     drafts = access.drafts_for(request.scope, at=request.at).filter(customer_id__in=request.scope.customer_ids)
     opened = access.opened_drafts_for(request.scope).filter(customer_id__in=request.scope.customer_ids)
-    found = (drafts | opened).select_related("customer", "contact", "release__product", "incident")
+    found = (drafts | opened).select_related("customer", "contact", "release__product", "incident", "origin")
     return get_object_or_404(found, pk=pk)
 
 
