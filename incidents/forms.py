@@ -20,6 +20,7 @@ from incidents.models import NoticeCode
 from incidents.notices import Way
 from incidents.statuses import Status
 from points.lifetimes import end_of
+from supportdesk.people.models import Contact
 from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases, products, releases_of_today
 from incidents.forms import KeyField, text_field
+from incidents.forms_files import FilesMixin
 from incidents.models import ACCEPTED_KINDS, DECLINED_KINDS, Draft, Kind, Product, Release
 from incidents.several import problems_in
 from supportdesk import words
@@ -49,7 +50,7 @@ class ProblemForm(forms.Form):
         label=_("What kind of problem is it?"),
         choices=[(kind.value, kind.label) for kind in (*ACCEPTED_KINDS, *DECLINED_KINDS)],
         error_messages={"required": _("Choose what it is."), "invalid_choice": _("Choose one of these.")},
-        widget=forms.RadioSelect,
+        widget=forms.RadioSelect(attrs={"data-keep": "kind"}),
     )
     anyway = forms.BooleanField(label=_("Send it all the same"), required=False)
     product = forms.ModelChoiceField(
@@ -58,14 +59,14 @@ class ProblemForm(forms.Form):
         required=False,
         empty_label=_("Choose"),
         error_messages={"invalid_choice": _("We have no such product. Choose another.")},
-        widget=forms.Select(attrs={"class": "input"}),
+        widget=forms.Select(attrs={"class": "input", "data-keep": "product"}),
     )
     release = forms.ModelChoiceField(
         label=_("Release"),
         queryset=Release.objects.none(),
         required=False,
         error_messages={"invalid_choice": _("This release is not on offer. Choose another.")},
-        widget=forms.Select(attrs={"class": "input"}),
+        widget=forms.Select(attrs={"class": "input", "data-keep": "release"}),
     )
     subject = forms.CharField(
         label=_("In one line"),
@@ -160,7 +161,7 @@ class ProblemForm(forms.Form):
         self.refuse_release(release)
 
 
-class ReportForm(ProblemForm):
+class ReportForm(FilesMixin, ProblemForm):
     """A contact's report; with several customers they say for whom (D21)."""
 
     contact = forms.ModelChoiceField(
@@ -182,6 +183,9 @@ class ReportForm(ProblemForm):
             self.fields["contact"].widget = forms.HiddenInput()
         else:
             self.fields["contact"].label_from_instance = lambda contact: str(contact.customer)  # type: ignore[attr-defined]
+            if not self.is_bound:
+                # Nobody chose this one yet: what was chosen before the page was left stands.
+                self.fields["contact"].widget.attrs["data-keep"] = "choice"
         self.initial.setdefault("contact", chosen.pk)
 
 

@@ -14,11 +14,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from incidents import queries
 from incidents.forms import renew_key
+from incidents.forms_files import say_why, take_files
 from incidents.forms_report import DraftForm, ProblemForm, ReportForm, VisitorForm
 from incidents.models import Channel, Draft, Incident
 from incidents.related import anew, may_report_anew
 from incidents.services import drafting, opening
 from incidents.services.common import KeyReused
+from incidents.services.files import FileRefused
 from incidents.services.visiting import Visit, keep_visit
 from incidents.several import problems_in
 from supportdesk.people.access import contacts_for
@@ -50,7 +52,7 @@ def _contact_report(request: DeskRequest) -> HttpResponse:
     origin = incident_of(request, asked) if asked else None
     contacts = _own_contacts(request, origin)
     if request.method == "POST":
-        form = ReportForm(request.POST, contacts=contacts, at=request.at)
+        form = take_files(ReportForm(request.POST, contacts=contacts, at=request.at), request)
         if form.is_valid() and not form.must_ask:
             response = _send_report(request, form, origin)
             if response is not None:
@@ -87,7 +89,11 @@ def _send_report(request: DeskRequest, form: ReportForm, origin: Incident | None
             ),
             at=request.at,
             key=data["key"],
+            files=data["files"],
         )
+    except FileRefused as refusal:
+        form.add_error("files", say_why(refusal))
+        return None
     except opening.ReleaseNotCurrent:
         form.refuse_release(data["release"])
         return None
