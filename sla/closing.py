@@ -206,12 +206,13 @@ def refuse_endless(rules: Sequence[Rule]) -> None:
     Looked at are the calendars of those whom the rules name, and of every reach with rules inside theirs.
     """
     calendars = current_calendars()
+    first, last = min(rule.first_day for rule in rules), max(rule.last_day for rule in rules)
     for place, customer_id in _inside(calendars, rules[0].reach):
         try:
             calendar = calendars.of(place, customer_id)
         except UnknownPlace:
             continue  # of a package that no longer knows it; nobody is promised anything there
-        if (day := _endless_from(calendar, first=min(rule.first_day for rule in rules))) is not None:
+        if (day := _endless_from(calendar, first=first, last=last)) is not None:
             text = _("Nothing would be open for %(days)d days from %(day)s on: then no deadline can be promised.")
             raise BadClosure({"last_day": text % {"days": POLICY.horizon_days, "day": words.dates(day, day)}})
 
@@ -256,9 +257,11 @@ def _inside(calendars: Calendars, reach: Reach) -> list[tuple[Place, int | None]
     return whom
 
 
-def _endless_from(calendar: Calendar, *, first: date) -> date | None:
-    """The day from which on nothing is open for too long, looked for from just before ``first``."""
-    last = max((*calendar.closures, first))
+def _endless_from(calendar: Calendar, *, first: date, last: date) -> date | None:
+    """The day from which on nothing is open for too long, where a day from ``first`` to ``last`` is among those.
+
+    It ends with the first open day behind them: everyone who plans a deadline waits for it.
+    """
     open_day = first - DAY * POLICY.horizon_days
     try:
         for day in calendar.walk(open_day):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, InternalError, ProgrammingError, connection, transaction
 
-from sla.calendar import Closed
+from sla.calendar import Calendar, Closed
 from sla.calendars import calendar_for, current_calendars
 from sla.closing import (
     BadClosure,
@@ -163,6 +164,20 @@ def test_what_would_close_a_place_for_good_is_refused(cast):
     add(date(2028, 1, 1), date(2028, 3, 1), reach=Reach("DE", "BY"))
     with pytest.raises(BadClosure, match="Nothing would be open"), transaction.atomic():
         remove_closure(closure_id=opened.pk, by=None, at=AT)
+
+
+def test_a_closure_looks_no_further_than_its_days_matter(monkeypatch):
+    add(date(2100, 5, 5), name="Far")
+    months, month = [], Calendar.month
+
+    def noted(calendar: Calendar, *asked: int) -> Any:
+        months.append(asked)
+        return month(calendar, *asked)
+
+    monkeypatch.setattr(Calendar, "month", noted)
+    add(date(2027, 5, 5), name="Near")
+    assert months
+    assert max(months) <= (2027, 6), "who opens an incident waits for it"
 
 
 def test_what_is_rolled_back_is_never_taken_for_what_comes_after():
