@@ -5,6 +5,7 @@ A breach is a fact of the timestamps; this only writes it into the timeline, whe
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -13,9 +14,12 @@ from incidents.models import IncidentClock, NoticeCode, TimelineCode
 from incidents.notices import owner_or_everyone
 from incidents.services.common import note_step
 from incidents.services.noticing import notify
+from sla.models import ResponseClock
 from sla.queries import clocks_to_announce, clocks_to_warn
 from sla.services import mark_announced, mark_warned
 from supportdesk.policy import POLICY
+
+logger = logging.getLogger(__name__)
 
 BATCH = 200
 
@@ -23,28 +27,44 @@ BATCH = 200
 def announce_due(*, at: datetime) -> int:
     """Writes what is due at ``at`` and tells it: however often it runs, and however late, each warning and breach once.
 
-    Told are the owner, or everyone on the desk where there is none.
+    Told are the owner, or everyone on the desk where there is none. What cannot be told is logged, tried again by the
+    next run, and holds up no other.
     """
+    due = [
+        *((clock, _announce) for clock in clocks_to_announce(at)[:BATCH]),
+        *((clock, _warn) for clock in clocks_to_warn(at)[:BATCH]),
+    ]
     written = 0
-    for clock in clocks_to_announce(at)[:BATCH]:
-        with transaction.atomic():
-            if mark_announced(clock_id=clock.pk, at=at) and (link := _link(clock.pk)) is not None:
-                due = link.clock.due_at.isoformat()
-                note_step(link.incident, TimelineCode.BREACHED, at=at, data={"clock": clock.pk, "due": due})
-                _tell(link, NoticeCode.BREACHED, key=f"clock-breached:{clock.pk}", at=at)
-                written += 1
-    for clock in clocks_to_warn(at)[:BATCH]:
-        threshold = clock.warning_due(at)
-        if threshold is None:
-            continue
-        with transaction.atomic():
-            claimed = mark_warned(clock_id=clock.pk, threshold=threshold, at=at)
-            if claimed and (link := _link(clock.pk)) is not None:
-                minutes = POLICY.warning_minutes[0 if threshold == "first" else 1]
-                note_step(link.incident, TimelineCode.WARNED, at=at, data={"clock": clock.pk, "minutes": minutes})
-                _tell(link, NoticeCode.WARNED, key=f"clock-warned:{clock.pk}:{minutes}", at=at, minutes=minutes)
-                written += 1
+    for clock, tell in due:
+        try:
+            with transaction.atomic():
+                told = tell(clock, at=at)
+        except Exception:  # whatever is wrong with one clock, the others are told of
+            logger.exception("Clock %s: nobody could be told that it is late, or about to be.", clock.pk)
+        else:
+            written += told
     return written
+
+
+def _announce(clock: ResponseClock, *, at: datetime) -> bool:
+    if not mark_announced(clock_id=clock.pk, at=at) or (link := _link(clock.pk)) is None:
+        return False
+    due = link.clock.due_at.isoformat()
+    note_step(link.incident, TimelineCode.BREACHED, at=at, data={"clock": clock.pk, "due": due})
+    _tell(link, NoticeCode.BREACHED, key=f"clock-breached:{clock.pk}", at=at)
+    return True
+
+
+def _warn(clock: ResponseClock, *, at: datetime) -> bool:
+    threshold = clock.warning_due(at)
+    if threshold is None or not mark_warned(clock_id=clock.pk, threshold=threshold, at=at):
+        return False
+    if (link := _link(clock.pk)) is None:
+        return False
+    minutes = POLICY.warning_minutes[0 if threshold == "first" else 1]
+    note_step(link.incident, TimelineCode.WARNED, at=at, data={"clock": clock.pk, "minutes": minutes})
+    _tell(link, NoticeCode.WARNED, key=f"clock-warned:{clock.pk}:{minutes}", at=at, minutes=minutes)
+    return True
 
 
 def _tell(link: IncidentClock, code: NoticeCode, *, key: str, at: datetime, **data: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from incidents import mails
 from incidents.announcing import announce_due
 from incidents.models import TimelineEntry
 from incidents.tasks import announce_clocks
@@ -73,6 +75,29 @@ def test_no_alert_once_it_has_ended(cast: Cast, at: datetime, answer_after: time
         assert announce_due(at=at + timedelta(hours=hours)) == 0
     # Answered late is late all the same: a fact of two instants, whoever told it.
     assert incident.clocks.get().clock.outcome == ("breached" if answer_after > timedelta(hours=4) else "met")
+
+
+def test_what_cannot_be_told_holds_up_no_other(
+    cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    bad, late, near = (opened(cast.owner, at=at + timedelta(minutes=n)) for n in (0, 1, 30))
+    tell = mails.breached
+
+    def refuses_one(incident: Any, **kw: Any) -> int:
+        if incident.pk == bad.pk:
+            raise ValueError("no mail of this one")
+        return tell(incident, **kw)
+
+    monkeypatch.setattr(mails, "breached", refuses_one)
+    when = at + timedelta(hours=4, minutes=5)
+    assert announce_due(at=when) == 2
+    told = TimelineEntry.objects.filter(code__in=("warned", "breached")).order_by("id")
+    assert [(step.incident_id, step.code) for step in told] == [(late.pk, "breached"), (near.pk, "warned")]
+    assert f"Clock {bad.clocks.get().clock_id}" in caplog.text
+
+    monkeypatch.setattr(mails, "breached", tell)
+    assert announce_due(at=when) == 1, "it is told of once it can be"
+    assert announce_due(at=when) == 0
 
 
 def test_two_runs_at_once_tell_once(committed_cast: Cast, at: datetime):
