@@ -24,6 +24,8 @@ from supportdesk.policy import POLICY
 # Names the customer that is meant where two are called the same.
 NUMBERED = re.compile(r".*\((\d{1,18})\)\s*", re.ASCII | re.DOTALL)
 SAMES_SHOWN = 5
+# A browser sends lines of a form with CR and LF, whatever ends they had.
+LINE_END = re.compile(r"\r\n?")
 
 
 class CustomerField(forms.CharField):
@@ -162,8 +164,7 @@ class ImportForm(ReachForm):
         if upload:
             raw = upload.read(POLICY.closure_file_bytes_max + 1)
         else:
-            # A browser sends lines of a form with CR and LF, whatever ends they had.
-            raw = data.get("source", "").replace("\r\n", "\n").encode()
+            raw = LINE_END.sub("\n", data.get("source", "")).encode()
         if not raw and not upload:
             self.add_error("file", _("Choose a file."))
             return data
@@ -172,7 +173,7 @@ class ImportForm(ReachForm):
         except BadCalendar as bad:
             self.add_error("file", words_of(bad))
             return data
-        data["source"] = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        data["source"] = LINE_END.sub("\n", raw.decode("utf-8-sig"))
         return data
 
     def said(self) -> Any:

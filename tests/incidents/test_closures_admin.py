@@ -413,7 +413,7 @@ def look(browser: Client, file: Any, **given: str) -> tuple[dict[str, str], Any]
     answer = browser.post(IMPORT, sent | {"do": "preview", "file": file})
     carried = hidden(answer, "previewed", "source")
     # As a browser sends it.
-    carried["source"] = carried["source"].replace("\r\n", "\n").replace("\n", "\r\n")
+    carried["source"] = re.sub(r"\r\n?|\n", "\r\n", carried["source"])
     return sent | carried | {"do": "save"}, answer
 
 
@@ -444,6 +444,14 @@ def test_a_file_is_looked_at_and_imported_as_a_whole(admin: Client, cast: Cast, 
     assert "imported, Ada Admin" in page
     admin.post(IMPORT, form)
     assert Closure.objects.count() == 2
+
+
+def test_a_file_whose_lines_end_in_cr_alone_is_imported_as_shown(admin: Client):
+    lines = ("BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART:20270505", "SUMMARY:One", "END:VEVENT", "END:VCALENDAR", "")
+    form, answer = look(admin, a_file(text="\r".join(lines)))
+    assert "Import 1 event" in told(answer)
+    admin.post(IMPORT, form)
+    assert Closure.objects.get().name == "One"
 
 
 def test_an_import_for_other_people_than_previewed_is_previewed_again(admin: Client):
