@@ -143,8 +143,8 @@ class RemovalForm(SeenForm):
         super().__init__(data)
         self.closure = closure
 
-    def said(self) -> Rule:
-        return self.closure.rule
+    def said(self) -> int:
+        return self.closure.pk
 
 
 class ImportForm(ReachForm):

@@ -150,7 +150,6 @@ class ClosureAdmin(PageAdmin):
             add=[rule],
             remove_id=row.pk,
             save=request.POST.get("do") == "save",
-            again=same,
         )
         if tried is None:
             return self._page(request, form, closure=row, status=422)
@@ -193,6 +192,10 @@ class ClosureAdmin(PageAdmin):
         )
         if tried is None:
             return self._page(request, form, status=422)
+        if tried.saved and tried.closure.removed_at is not None:
+            said = _("%(closure)s was saved before, and taken back since. Nothing was changed.")
+            messages.warning(request, said % {"closure": tried.closure})
+            return redirect(PAGE, tried.closure.pk)
         if tried.saved:
             self._said(request, tried.closure, _("added"), _("%(closure)s is saved."))
             return redirect(PAGE, tried.closure.pk)
@@ -210,20 +213,22 @@ class ClosureAdmin(PageAdmin):
     ) -> Tried | None:
         """Does it, or says at the fields why not: then None. What is only previewed is done and taken back.
 
-        It is saved where nothing would move but what was shown, and nobody plans or changes a calendar in between; or
-        where it was saved before, ``again``.
+        It is saved where nothing would move but what was shown, of the closure that was shown, and nobody plans or
+        changes a calendar in between; or where it was saved before, ``again``.
         """
         try:
             with transaction.atomic():
                 if save:
                     lock_calendars()
                 preview = preview_change(add=add, remove_id=remove_id)
-                saved = save and (again or form.was_shown(preview.mark))
+                there = None if remove_id is None else Closure.objects.get(pk=remove_id).rule
+                shown = f"{preview.mark} {there}"
+                saved = save and (again or [there] == add or form.was_shown(shown))
                 closure = act()
                 if not saved:
                     transaction.set_rollback(True)
-                    form.remember(preview.mark)
-                other = save and form.was_shown_otherwise(preview.mark)
+                    form.remember(shown)
+                other = save and form.was_shown_otherwise(shown)
                 return Tried(closure=closure, preview=preview, saved=saved, other=other)
         except BadClosure as bad:
             form.refuse(bad.errors)

@@ -40,11 +40,11 @@ class SeenForm(forms.Form):
 
     def was_shown(self, shown: str) -> bool:
         """Whether this very form was sent before, and answered with ``shown``."""
-        return bool(self.cleaned_data["previewed"] == self._mark(shown))
+        return bool(self.cleaned_data.get("previewed") == self._mark(shown))
 
     def was_shown_otherwise(self, shown: str) -> bool:
         """Whether this very form was sent before, and answered with something else."""
-        asked, _, answered = self.cleaned_data["previewed"].partition(".")
+        asked, _, answered = self.cleaned_data.get("previewed", "").partition(".")
         return bool(answered) and asked == _hash(self.said()) and not self.was_shown(shown)
 
     def remember(self, shown: str) -> None:

@@ -19,7 +19,7 @@ from incidents.replanning import replan_due
 from sla import replanning
 from sla.calendar import NoBusinessHours
 from sla.calendars import current_calendars
-from sla.closing import add_closure, remove_closure
+from sla.closing import add_closure, change_closure, remove_closure
 from sla.closures import Reach, Rule
 from sla.models import CalendarChange, CalendarState, Closure
 from supportdesk import words
@@ -112,6 +112,18 @@ def test_saved_after_the_preview_once(admin: Client, cast: Cast, incident: Incid
     assert "planned anew by themselves" in told(answer)
     admin.post(ADD, form)
     assert Closure.objects.count() == 1
+
+
+def test_a_form_that_is_sent_again_after_its_closure_was_taken_back_does_not_say_saved(
+    admin: Client, cast: Cast, clock_at: datetime, incident: Incident
+):
+    form, _answer = previewed(admin, ADD, **fields(day_of(incident)))
+    told(admin.post(ADD, form, follow=True))
+    remove_closure(closure_id=Closure.objects.get().pk, by=cast.admin, at=clock_at)
+    text = told(admin.post(ADD, form, follow=True))
+    assert "was saved before, and taken back since. Nothing was changed." in text
+    assert "is saved." not in text
+    assert not Closure.objects.filter(removed_at=None).exists()
 
 
 def test_what_was_not_previewed_is_not_saved(admin: Client, incident: Incident):
@@ -215,7 +227,7 @@ def test_the_same_days_twice(admin: Client, cast: Cast, clock_at: datetime):
     assert "there already" in told(answer)
 
 
-OTHER = "What would move is different by now, so nothing was saved."
+OTHER = "What was shown is different by now, so nothing was saved."
 
 
 def test_a_closure_saved_in_between_is_shown_before_anything_is_saved(
@@ -324,6 +336,39 @@ def test_changed_after_a_preview(admin: Client, cast: Cast, clock_at: datetime, 
     said = words.dates(day_of(incident), day_of(incident))
     assert f"changed, Ada Admin: Closed, Fri 5 May 2028 → Moved, {said}" in text
     assert "added, Ada Admin: Closed, Fri 5 May 2028" in text
+
+
+@pytest.mark.parametrize("do", ["save", "remove"])
+def test_days_that_somebody_else_changed_since_are_shown_before_they_are_lost(
+    admin: Client, cast: Cast, clock_at: datetime, do: str
+):
+    closure = closed(cast, clock_at, day=date(2028, 5, 5))
+    page = reverse("admin:sla_closure_change", args=[closure.pk])
+    asked = {"first_day": "2028-05-05", "last_day": "2028-05-05", "name": "Fair"} if do == "save" else {}
+    name = "previewed" if do == "save" else "removal-previewed"
+    shown = admin.post(page, asked | {"do": "preview" if do == "save" else "preview_remove"})
+    last = date(2028, 5, 9)
+    change_closure(
+        closure_id=closure.pk, first_day=closure.first_day, last_day=last, name="Closed", by=cast.admin, at=clock_at
+    )
+    answer = admin.post(page, asked | hidden(shown, name) | {"do": do})
+    assert OTHER in told(answer)
+    assert "Fri 5 May 2028 – Tue 9 May 2028" in told(answer)
+    closure.refresh_from_db()
+    assert (closure.name, closure.last_day, closure.removed_at) == ("Closed", last, None)
+    admin.post(page, asked | hidden(answer, name) | {"do": do})
+    closure.refresh_from_db()
+    assert closure.removed_at is not None if do == "remove" else closure.name == "Fair"
+
+
+@pytest.mark.parametrize("mark", ["\x00", ".", "a.b"])
+def test_a_mark_that_is_none_is_previewed(admin: Client, cast: Cast, clock_at: datetime, mark: str):
+    closure = closed(cast, clock_at, day=date(2028, 5, 5))
+    page = reverse("admin:sla_closure_change", args=[closure.pk])
+    answer = admin.post(page, {"do": "remove", "removal-previewed": mark})
+    assert "Take it back, no deadline moves" in told(answer)
+    closure.refresh_from_db()
+    assert closure.removed_at is None
 
 
 def test_what_is_so_already_says_so(admin: Client, cast: Cast, clock_at: datetime):

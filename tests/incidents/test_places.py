@@ -224,7 +224,7 @@ class TestThePage:
         add_closure(rule=rule, by=None, at=AT, key=key())
         answer = self.send(admin, cast.acme, **shown, **TO_HONOLULU)
         text = plain(answer.content.decode())
-        assert "What would move is different by now, so nothing was saved." in text
+        assert "What was shown is different by now, so nothing was saved." in text
         assert "Tue 8 Dec, 13:00 in Honolulu" in text
         assert Customer.objects.get(pk=cast.acme.pk).zone == "America/New_York"
 
