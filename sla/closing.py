@@ -212,7 +212,7 @@ def refuse_endless(rules: Sequence[Rule]) -> None:
             calendar = calendars.of(place, customer_id)
         except UnknownPlace:
             continue  # of a package that no longer knows it; nobody is promised anything there
-        if (day := _endless_from(calendar, first=first, last=last)) is not None:
+        if (day := endless_from(calendar, first=first, last=last)) is not None:
             text = _("Nothing would be open for %(days)d days from %(day)s on: then no deadline can be promised.")
             raise BadClosure({"last_day": text % {"days": POLICY.horizon_days, "day": words.dates(day, day)}})
 
@@ -257,7 +257,7 @@ def _inside(calendars: Calendars, reach: Reach) -> list[tuple[Place, int | None]
     return whom
 
 
-def _endless_from(calendar: Calendar, *, first: date, last: date) -> date | None:
+def endless_from(calendar: Calendar, *, first: date, last: date) -> date | None:
     """The day from which on nothing is open for too long, where a day from ``first`` to ``last`` is among those.
 
     It ends with the first open day behind them: everyone who plans a deadline waits for it.

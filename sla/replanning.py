@@ -28,7 +28,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from sla.calendar import Calendar, NoBusinessHours
 from sla.calendars import Calendars, by_reach, current_calendars, lock_calendars, planning_calendars
-from sla.closing import check_rules
+from sla.closing import check_rules, endless_from
 from sla.closures import FIRST_YEAR, LAST_YEAR, Reach, Rule
 from sla.deadline import plan
 from sla.holidays import UnknownPlace, libraries
@@ -219,12 +219,17 @@ def preview_change(*, add: Sequence[Rule] = (), remove_id: int | None = None) ->
 def replan_customer(*, customer_id: int, place: Place) -> tuple[Replanned, ...]:
     """Plans all running clocks of a customer for its new ``place``, in a constant number of statements (D23).
 
-    The caller has the customer's row. Raises ``UnknownPlace``, ``NoBusinessHours``; then nothing changes.
+    The caller has the customer's row. Raises ``UnknownPlace``, and ``NoBusinessHours`` also where nobody has a clock
+    yet but the customer's own closures and those of the place leave nothing open for too long; then nothing changes.
     """
     calendars = planning_calendars()
     running = ResponseClock.objects.filter(customer=customer_id, ended_at=None).order_by("pk")
     clocks = list(running.select_for_update(of=("self",)))
     calendar = calendars.of(place, customer_id)
+    if own := calendars.rules.get(Reach(customer_id=customer_id)):
+        first, last = min(rule.first_day for rule in own), max(rule.last_day for rule in own)
+        if endless_from(calendar, first=first, last=last) is not None:
+            raise NoBusinessHours
     replanned = []
     for clock in clocks:
         old_due_at = clock.due_at

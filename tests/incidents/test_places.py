@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -148,6 +148,22 @@ def test_a_place_that_is_never_open_changes_nothing(cast: Cast):
         move(cast.acme, **TO_HONOLULU)
     assert Customer.objects.get(pk=cast.acme.pk).zone == "America/New_York"
     assert due(incident) == LOGGED + timedelta(hours=4)
+
+
+def test_a_place_whose_closures_and_the_customers_own_leave_nothing_open_is_refused_without_a_clock_too(cast: Cast):
+    theirs = Rule(date(2027, 1, 1), date(2027, 12, 31), "Strike", reach=Reach("FR"))
+    own = Rule(date(2028, 1, 1), date(2028, 3, 1), "Rebuilding", reach=Reach(customer_id=cast.acme.pk))
+    for rule in (theirs, own):
+        add_closure(rule=rule, by=cast.admin, at=AT, key=key())
+    paris = {"country": "FR", "subdivision": "", "zone": "Europe/Paris"}
+    with pytest.raises(NoBusinessHours):
+        move(cast.acme, **paris)
+    cast.acme.refresh_from_db()
+    assert cast.acme.country == "US"
+    answer = signed_in(cast.admin).post(f"/admin/people/customer/{cast.acme.pk}/move/", {**paris, "do": "preview"})
+    assert answer.status_code == 422
+    assert "Nothing is ever open there" in plain(answer.content.decode())
+    move(cast.other, **paris)
 
 
 class TestThePage:
