@@ -30,7 +30,7 @@ OVERTAKES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The step with which an incident ended, until when it is taken back, and whether it was overtaken."""
+    """The step with which an incident ended, until when it is taken back, and whether something overtook it."""
 
     step: TimelineEntry
     until: datetime

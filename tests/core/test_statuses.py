@@ -7,8 +7,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from incidents.statuses import ALLOWED, Act, Status, after_answer, after_customer_message, allows
-from incidents.windows import may_reopen, reopen_until
+from incidents.statuses import (
+    ALLOWED,
+    Act,
+    Status,
+    after_answer,
+    after_customer_message,
+    after_take_back,
+    allows,
+)
+from incidents.windows import may_reopen, may_take_back, reopen_until
 
 
 @pytest.mark.rule("D10")
@@ -51,3 +59,27 @@ def test_the_window_ends_with_the_90th_local_day(zone):
     assert (last.date() - closed.astimezone(ZoneInfo(zone)).date()).days == 90
     assert may_reopen(first_closed_at=closed, zone=zone, at=until - timedelta(microseconds=1))
     assert not may_reopen(first_closed_at=closed, zone=zone, at=until)
+
+
+@pytest.mark.rule("D36")
+@pytest.mark.parametrize(
+    ("was", "answered", "wrote_since", "status"),
+    [
+        ("new", False, False, "new"),
+        ("new", False, True, "new"),
+        ("new", True, False, "open"),
+        ("open", True, False, "open"),
+        ("waiting", True, False, "waiting"),
+        ("waiting", True, True, "open"),
+    ],
+)
+def test_what_is_taken_back_stands_as_before_as_far_as_that_is_true(was, answered, wrote_since, status):
+    assert after_take_back(was=was, answered=answered, wrote_since=wrote_since) == status
+
+
+@pytest.mark.rule("D36")
+def test_the_hour_ends_to_the_microsecond():
+    ended = datetime(2026, 12, 1, 15, tzinfo=UTC)
+    assert may_take_back(ended_at=ended, at=ended)
+    assert may_take_back(ended_at=ended, at=ended + timedelta(hours=1))
+    assert not may_take_back(ended_at=ended, at=ended + timedelta(hours=1, microseconds=1))
