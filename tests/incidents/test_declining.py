@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from incidents.cases import CaseState
-from incidents.services import crediting, declining, reopening
+from incidents.services import declining, reopening
 from incidents.services.common import KeyReused, NotAllowed, TextMissing, TextTooLong
 from incidents.turning import REASONS, turn_of, turns
 from points.models import Entry, GiveBack, Lot
 from points.queries import balance
+from points.refusals import AlreadyGivenBack
 from supportdesk.mail.models import OutgoingMail
 from tests.cast import Cast
 from tests.incidents.crediting import decide, marked
@@ -145,7 +146,7 @@ def test_a_bug_that_is_not_determined_is_the_admins_first(cast: Cast, at: dateti
 def test_what_was_declined_is_no_bug_any_more(cast: Cast, at: datetime):
     incident = opened(cast.owner, at=at)
     declined(incident, cast.technician, at=at)
-    with pytest.raises(crediting.AlreadyGivenBack):
+    with pytest.raises(AlreadyGivenBack):
         marked(incident, cast, at=at)
 
 
