@@ -15,6 +15,7 @@ from incidents.mails.sending import readers
 from incidents.models import Incident
 from incidents.services import conversation, crediting, ownership, reopening
 from incidents.services.common import NotAllowed
+from incidents.statuses import Status
 from supportdesk.desk.page import incident_of, render_page
 from supportdesk.desk.refusals import attempt
 from supportdesk.desk.undo import offer_undo
@@ -85,7 +86,6 @@ def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str
                 incident_id=found.pk, user=signed_in(request), at=request.at, leave_out=form.left_out
             )
         )
-        said = _("%(number)s is closed.") % {"number": found.shown_number}
     else:
         refused = attempt(
             lambda: conversation.answer(
@@ -99,12 +99,16 @@ def _send_answer(request: DeskRequest, found: Incident, form: AnswerForm) -> str
                 leave_out=form.left_out,
             )
         )
+    if refused is not None:
+        return refused
+    if data["text"]:
         said = _("The answer is on its way.")
         if all(reader.pk in form.left_out for reader in readers(found)):
             said = _("The answer is kept here; nobody was mailed.")
-    if refused is None:
         messages.success(request, said, extra_tags="calm")
-    return refused
+    if data["then"] == Status.CLOSED:
+        offer_undo(request, found)
+    return None
 
 
 def _newer_reader(found: Incident, form: RecipientsForm) -> str | None:

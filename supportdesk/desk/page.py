@@ -68,6 +68,7 @@ def render_page(request: DeskRequest, found: Incident, **given: forms.Form) -> H
         "previous": previous,
         "next": following,
         "staff": technicians_for(request.scope),
+        "undo": request.session.pop("undo", None),
         "may": {act.value: found.allows(act) for act in Act},
         "answer_form": AnswerForm(prefix="answer", initial={"key": uuid4().hex, "then": "waiting", "seen": seen}),
         "note_form": NoteForm(prefix="note", initial={"key": uuid4().hex}),

@@ -77,12 +77,18 @@ def test_a_word_of_the_customer_ends_the_silence(cast: Cast, at: datetime, after
     assert remind_and_close(at=at + 20 * DAY + REMINDED - TICK) == 0, "it is counted anew"
 
 
-def test_an_answer_that_waits_again_begins_anew(cast: Cast, at: datetime):
-    """What we add while we wait is no word of the customer's, and no longer silence either."""
+@pytest.mark.parametrize("then", ["open", "waiting"])
+def test_a_further_answer_of_ours_begins_the_silence_anew(cast: Cast, at: datetime, then: str):
+    """Nobody is closed a day after they were asked something."""
     incident = waits(cast, at)
-    answered(incident, cast.technician, at=at + 5 * DAY, then="open")
-    answered(incident, cast.technician, at=at + 6 * DAY)
-    assert again(incident).waits_since == at + 6 * DAY
+    remind_and_close(at=at + REMINDED)
+    answered(incident, cast.technician, at=at + 8 * DAY, then=then)
+    answered(incident, cast.technician, at=at + 9 * DAY)
+    now = again(incident)
+    assert (now.waits_since, now.reminded_at) == (at + 9 * DAY, None)
+    assert remind_and_close(at=at + CLOSED) == 0
+    assert remind_and_close(at=at + 9 * DAY + REMINDED) == 1
+    assert OutgoingMail.objects.filter(kind="incident_reminded").count() == 2
 
 
 def test_a_run_that_comes_late_reminds_first_and_gives_the_same_days(cast: Cast, at: datetime):

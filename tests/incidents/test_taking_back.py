@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 
 from incidents.announcing import announce_due
 from incidents.models import Incident
@@ -208,6 +209,7 @@ def test_declined_and_taken_back_twice_nothing_is_doubled(cast: Cast, at: dateti
         taken_back(incident, cast.technician, at=at + n * HOUR)
         assert balance(customer_id=cast.acme.pk, at=at + n * HOUR) == 0
     assert (Charge.objects.count(), GiveBack.objects.count()) == (3, 2)
+    call_command("check_ledger")
 
 
 @pytest.mark.rule("D15", "R3")
