@@ -4,7 +4,9 @@ FROM python:3.12-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
     DJANGO_SETTINGS_MODULE=supportdesk.settings DESK_HOME=/var/lib/desk STATIC_ROOT=/srv/desk/staticfiles
 
-RUN useradd --system --create-home --home-dir /var/lib/desk --shell /usr/sbin/nologin desk
+# The folder of files is a volume: a new one takes over whose it is here.
+RUN useradd --system --create-home --home-dir /var/lib/desk --shell /usr/sbin/nologin desk \
+    && install --directory --owner desk --group desk --mode 0700 /var/lib/desk/files
 WORKDIR /srv/desk
 
 # Before the code, so that a change of the code does not install everything anew
