@@ -1,10 +1,9 @@
 /* Files in a form go up at once: picked, dropped on the form, or pasted into it. The form then names them by token.
    Without this script they go with the form itself. */
-const UNITS = ["B", "KB", "MB", "GB"];
-function sized(bytes) {
+function sized(bytes, units) {
   let n = bytes, unit = 0;
-  while (n >= 1024 && unit < 3) { n /= 1024; unit += 1; }
-  return `${unit ? n.toFixed(1) : n} ${UNITS[unit]}`;
+  while (n >= 1024 && unit < units.length - 1) { n /= 1024; unit += 1; }
+  return `${unit ? n.toFixed(1) : n} ${units[unit]}`;
 }
 
 const hasFiles = (transfer) => [...(transfer?.types || [])].includes("Files");
@@ -29,7 +28,7 @@ function picker(box) {
     const li = row.cloneNode(true);
     file.li = li;
     li.querySelector("bdi").textContent = file.name;
-    li.querySelector(".quiet").textContent = sized(file.size);
+    li.querySelector(".quiet").textContent = sized(file.size, say.sayUnits.split(" "));
     li.querySelector("progress").setAttribute("aria-label", file.name);
     const button = li.querySelector("button");
     button.lastElementChild.textContent = `${button.firstElementChild.textContent} ${file.name}`;

@@ -5,8 +5,9 @@
 {
   const body = document.body.dataset;
   const taken = new Set((body.taken || "").split(" "));
-  const store = body.keepFor ? localStorage : sessionStorage;
-  const mine = `keep:${body.keepFor || ""}:`;
+  const who = document.querySelector("[data-keep-for]")?.dataset.keepFor || "";
+  const store = who ? localStorage : sessionStorage;
+  const mine = `keep:${who}:`;
 
   const read = (name) => { try { return JSON.parse(store.getItem(name)); } catch { return null; } };
   // A full or forbidden store keeps nothing; the page works all the same.
@@ -58,5 +59,5 @@
     return (kept(form, field)?.files || []).filter((file) => file.at > oldestUpload);
   };
 
-  document.querySelector("[data-forget]")?.addEventListener("submit", () => { for (const name of names(mine)) store.removeItem(name); });
+  document.querySelector("[data-forget], #logout-form")?.addEventListener("submit", () => { for (const name of names(mine)) store.removeItem(name); });
 }

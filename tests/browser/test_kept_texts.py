@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, expect
 from supportdesk.policy import POLICY
 from tests.browser.conftest import POOR, Furnished
 from tests.browser.driving import SECONDS, Drivers, sign_in
-from tests.journeys.running import CUSTOMER, TECHNICIAN
+from tests.journeys.running import ADMIN, CUSTOMER, TECHNICIAN
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.xdist_group("desk")]
 KEPT = "Object.entries(localStorage).filter(([name]) => name.startsWith('keep:'))"
@@ -109,6 +109,20 @@ def test_a_lost_session_loses_nothing_and_shows_it_to_nobody_else(machine: Brows
     sign_in(page, CUSTOMER)
     page.goto("/report/")
     expect(page.get_by_label("What happens")).to_have_value("")
+
+
+@pytest.mark.usefixtures("furnished")
+def test_signing_out_of_the_administration_forgets_too(machine: BrowserContext) -> None:
+    page = machine.new_page()
+    sign_in(page, ADMIN)
+    page.goto("/desk/")
+    page.locator("tr[data-number] a").first.click()
+    page.locator("#id_note-text").fill("CANARY of the admin")
+    page.goto("/admin/")
+    assert "CANARY" in json.dumps(page.evaluate(KEPT))
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url(lambda url: "/admin/" not in url or "logout" in url)
+    assert page.evaluate(KEPT) == []
 
 
 @pytest.mark.usefixtures("furnished")

@@ -40,7 +40,7 @@ def incident(cast: Cast, at: datetime) -> Incident:
     return opened(cast.owner, at=at)
 
 
-def small(monkeypatch: pytest.MonkeyPatch, **numbers: int) -> None:
+def small(monkeypatch: pytest.MonkeyPatch, **numbers: Any) -> None:
     """Smaller limits: what is proved is the comparison, at the byte."""
     policy = replace(POLICY, **numbers)
     monkeypatch.setattr("incidents.services.files.POLICY", policy)
@@ -64,7 +64,7 @@ def on_disk(folder: Path) -> set[str]:
 
 
 def wrote(incident: Incident, cast: Cast, at: datetime, **given: Any) -> Message:
-    values = {"contact": cast.owner, "text": "See the file", "via": "portal", "key": key()} | given
+    values: dict[str, Any] = {"contact": cast.owner, "text": "See the file", "via": "portal", "key": key()} | given
     return conversation.customer_message(incident_id=incident.pk, at=at, **values).message
 
 
@@ -193,7 +193,7 @@ def test_a_key_stands_for_its_files_too(cast: Cast, at: datetime, incident: Inci
         if verb in ("open_incident", "report_problem"):
             return getattr(opening, verb)(report=a_report(cast.owner), **common)
         common |= {"incident_id": incident.pk, "text": "See the file"}
-        more = {
+        more: dict[str, dict[str, Any]] = {
             "answer": {"then": "open", "user": cast.technician},
             "note": {"user": cast.technician},
             "customer_message": {"contact": cast.owner, "via": "portal"},

@@ -48,7 +48,7 @@ def uploaded(client: Client, name: str = "trace.log", body: bytes = b"One line\n
     return client.post(there, {"file": named(name, body)})
 
 
-def small(monkeypatch: pytest.MonkeyPatch, **numbers: int) -> None:
+def small(monkeypatch: pytest.MonkeyPatch, **numbers: Any) -> None:
     policy = replace(POLICY, **numbers)
     for room in ("incidents.services.files", "incidents.uploads", "incidents.forms_files", "supportdesk.uploads"):
         monkeypatch.setattr(f"{room}.POLICY", policy)
@@ -358,7 +358,8 @@ def test_bytes_that_are_not_there_are_no_error(cast: Cast, clock_at: datetime, c
 
 
 def test_a_page_asks_the_same_for_one_file_and_for_many(cast: Cast, clock_at: datetime, incident: Incident):
-    client, counts = signed_in(cast.owner), []
+    client = signed_in(cast.owner)
+    counts: list[int] = []
     for _round in range(2):
         for _n in range(1 + 5 * len(counts)):
             files = [keep_upload(name="x", chunks=[b"x"], at=clock_at, contact=cast.owner).token for _m in range(2)]
