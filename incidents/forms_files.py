@@ -143,6 +143,10 @@ def take_files(form: F, request: DeskRequest) -> F:
     data = form.data.copy()  # type: ignore[attr-defined]  # of a request, so a QueryDict
     sent: MultiValueDict[str, Any] = request.FILES
     refused = []
+    if sent and request.scope.user_id is None:
+        # Nobody's uploads would be anybody's; what was typed goes its way (D25).
+        refused.append(AboutFiles(_("Files can be added once you are signed in. Leave them out for now.")))
+        sent = MultiValueDict()
     for file in sent.getlist(name):
         try:
             kept = services.keep_upload(

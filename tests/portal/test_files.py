@@ -7,18 +7,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from typing import cast as cast_to
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connection
-from django.test import Client
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
+from incidents.forms import MessageForm
+from incidents.forms_files import take_files
 from incidents.models import Attachment, Draft, Incident, Message
 from incidents.services import conversation, opening
 from incidents.services.files import keep_upload, place_of, sweep
 from supportdesk import clock
+from supportdesk.people.doors import DeskRequest
+from supportdesk.people.scope import NOBODY
 from supportdesk.policy import POLICY
 from supportdesk.uploads import was_stopped
 from tests.cast import Cast
@@ -418,3 +424,14 @@ def test_a_draft_of_another_is_not_opened_by_its_file(cast: Cast, clock_at: date
     assert signed_in(cast.stranger).get(f"/files/{pk}/").status_code == 404
     with clock.set_to(draft.kept_until):
         assert signed_in(cast.owner).get(f"/files/{pk}/").status_code == 404
+
+
+@pytest.mark.rule("D25")
+def test_who_is_not_signed_in_sends_no_files(rf: RequestFactory, clock_at: datetime, db: None):
+    request = cast_to("DeskRequest", rf.post("/report/", {"key": KEY, "text": "Typed", "files": [named("a.log")]}))
+    request.scope, request.at = NOBODY, clock_at
+    form = take_files(MessageForm(request.POST), request)
+    assert form.errors == {"files": ["Files can be added once you are signed in. Leave them out for now."]}
+    assert not Attachment.objects.exists()
+    shown = render_to_string("parts/file_picker.html", {"field": form["files"], "request": request})
+    assert "input" not in shown
