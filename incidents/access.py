@@ -143,12 +143,16 @@ def uploads_of(scope: Scope) -> QuerySet[Attachment]:
     return waiting.none() if scope.user_id is None else waiting.filter(user_id=scope.user_id)
 
 
-def proposals_for(scope: Scope, *, at: datetime) -> QuerySet[Proposal]:
-    """What waits for points on the incidents that the scope may see, oldest first (D8, D14)."""
-    waiting = Proposal.objects.filter(state=Proposal.State.WAITING, kept_until__gt=at)
+def proposals_for(scope: Scope) -> QuerySet[Proposal]:
+    """What was proposed, waits or is settled, on the incidents that the scope may see, oldest first (D8, D14)."""
+    proposals = Proposal.objects.select_related("incident__customer", "made_by").order_by("made_at", "pk")
     # The desk sees every incident: a subquery that says so would only cost.
-    seen = waiting if scope.desk else waiting.filter(incident__in=incidents_for(scope))
-    return seen.select_related("incident__customer", "made_by").order_by("made_at", "pk")
+    return proposals if scope.desk else proposals.filter(incident__in=incidents_for(scope))
+
+
+def proposals_waiting(scope: Scope, *, at: datetime) -> QuerySet[Proposal]:
+    """What waits for points: by the clock, whether a job has run or not (D8)."""
+    return proposals_for(scope).filter(state=Proposal.State.WAITING, kept_until__gt=at)
 
 
 def copyable(scope: Scope, incident: Incident) -> QuerySet[Message]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from incidents.access import proposals_for
+from incidents.access import proposals_waiting
 from incidents.models import Incident, Proposal, ProposalPart
 from incidents.queries import Promise, promise
 from points.queries import Part
@@ -51,7 +51,7 @@ class Waiting:
 
 def waiting_on(scope: Scope, incident: Incident, *, at: datetime) -> Waiting | None:
     """What waits for points on an incident; one query where nothing does."""
-    proposal = proposals_for(scope, at=at).filter(incident=incident).first()
+    proposal = proposals_waiting(scope, at=at).filter(incident=incident).first()
     if proposal is None:
         return None
     rows = list(proposal.parts.all())

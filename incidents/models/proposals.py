@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -57,9 +59,14 @@ class Proposal(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
 
+    @property
+    def last_instant(self) -> datetime:
+        """An instant of the last local day on which it can be carried out."""
+        return self.kept_until - timedelta(microseconds=1)
+
 
 class ProposalPart(models.Model):
-    """One subordinate problem of a split, and the incident that it became (D14)."""
+    """One problem of a split, and the incident that it became; at place 0 what stays, with its title (D14)."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="parts")
     position = models.PositiveSmallIntegerField()

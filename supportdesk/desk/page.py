@@ -17,7 +17,7 @@ from incidents.models import Incident
 from incidents.numbers import is_number
 from incidents.statuses import Act
 from points.queries import balance
-from supportdesk.desk.panels import duplicates, ends, features, links, told
+from supportdesk.desk.panels import duplicates, ends, features, links, split, told
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest
 
@@ -28,6 +28,7 @@ PANELS: tuple[Panel, ...] = (
     ends.panel,
     features.panel,
     links.panel,
+    split.panel,
     told.panel,
 )
 

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from django.utils.translation import gettext as _
 
 from incidents.forms_files import say_why
-from incidents.services import conversation, crediting, declining, disposing, ending, following, merging, reopening
+from incidents.services import (
+    conversation,
+    crediting,
+    declining,
+    disposing,
+    ending,
+    following,
+    merging,
+    reopening,
+    splitting,
+)
 from incidents.services.common import KeyReused, NotAllowed, Refused
 from incidents.services.files import FileRefused
 from points.services import AlreadyGivenBack, NotEnoughPoints
@@ -72,6 +82,14 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("It is their own incident: they get its mails anyway.")
     except following.TooManyFollowers:
         return _("%(n)d contacts follow this incident: that is the most.") % {"n": POLICY.followers_max}
+    except splitting.ProposalWaits:
+        return _("A proposal waits for points already. Carry it out or withdraw it before you make another.")
+    except splitting.ProposalAccepted:
+        return _("It was carried out already: see its number below.")
+    except splitting.ProposalWithdrawn:
+        return _("The proposal was withdrawn meanwhile. Nothing was changed.")
+    except splitting.ProposalLapsed:
+        return _("The days of the proposal are over. Nothing was changed: split it anew if it still holds.")
     except NotAllowed as refusal:
         return _("This incident is %(status)s by now; nothing was sent.") % {"status": refusal.status}
     except KeyReused:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.desk import acts, calendar, ends, features, files, following, held, merging, notices, views
+from supportdesk.desk import acts, calendar, ends, features, files, following, held, merging, notices, splits, views
 
 app_name = "desk"
 urlpatterns = [
@@ -34,4 +34,7 @@ urlpatterns = [
     path("incidents/<str:number>/followers/", following.follow, name="follow"),
     path("incidents/<str:number>/followers/remove/", following.unfollow, name="unfollow"),
     path("incidents/<str:number>/refuse/", acts.refuse, name="refuse"),
+    path("incidents/<str:number>/split/", splits.split, name="split"),
+    path("incidents/<str:number>/split/carry-out/", splits.carry_out, name="carry_out_split"),
+    path("incidents/<str:number>/split/withdraw/", splits.withdraw, name="withdraw_split"),
 ]

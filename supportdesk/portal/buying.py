@@ -9,11 +9,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from incidents.access import drafts_for
+from incidents.access import drafts_for, proposals_waiting
 from incidents.forms import renew_key
+from incidents.numbers import is_number
 from incidents.paying import look_at_payment
 from points.access import payments_for
 from points.forms import BuyForm
@@ -31,6 +33,7 @@ from supportdesk.portal.accounts import own_holders
 
 logger = logging.getLogger(__name__)
 DRAFT = "buying_for_draft"
+INCIDENT = "buying_for_incident"
 
 
 @door("contact")
@@ -160,6 +163,9 @@ def paid(request: DeskRequest, pk: int) -> HttpResponse:
     draft = request.session.pop(DRAFT, None)
     if draft is not None and drafts_for(request.scope, at=request.at).filter(pk=draft, incident=None).exists():
         return redirect("portal:draft", draft)
+    number = request.session.pop(INCIDENT, "")
+    if proposals_waiting(request.scope, at=request.at).filter(incident__number=number).exists():
+        return redirect(f"{reverse('portal:incident', args=[number])}#proposal")
     return redirect("portal:points")
 
 
@@ -173,7 +179,10 @@ def _customer(request: DeskRequest, holders: list[Customer]) -> Customer:
 
 
 def _remember_draft(request: DeskRequest) -> None:
-    """Who comes from a draft gets back to it when the points are there (D8)."""
-    draft = request.GET.get("draft", "")
+    """Who comes from a draft, or from a split that waits, gets back to it when the points are there (D8, D14)."""
+    draft, number = request.GET.get("draft", ""), request.GET.get("incident", "")
     if draft.isascii() and draft.isdigit() and len(draft) < 18:
         request.session[DRAFT] = int(draft)
+    elif is_number(number):
+        request.session.pop(DRAFT, None)
+        request.session[INCIDENT] = number

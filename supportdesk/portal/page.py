@@ -21,13 +21,14 @@ from supportdesk import words
 from supportdesk.people.access import contacts_for, customers_for
 from supportdesk.people.doors import DeskRequest
 from supportdesk.people.models import Contact
-from supportdesk.portal.panels import ends, links, told
+from supportdesk.portal.panels import ends, links, proposal, told
 
 Panel = Callable[[DeskRequest, Incident], dict[str, Any]]
 # What the verbs' own modules bring to the page of an incident: their forms and what they show, by name.
 PANELS: tuple[Panel, ...] = (
     ends.panel,
     links.panel,
+    proposal.panel,
     told.panel,
 )
 

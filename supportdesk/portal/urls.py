@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.portal import buying, credits, ends, files, following, reporting, views, visiting
+from supportdesk.portal import buying, credits, ends, files, following, proposals, reporting, views, visiting
 
 app_name = "portal"
 urlpatterns = [
@@ -21,6 +21,8 @@ urlpatterns = [
     path("files/", files.upload, name="upload"),
     path("files/remove/", files.remove, name="remove_upload"),
     path("files/<int:pk>/", files.download, name="file"),
+    path("incidents/<str:number>/proposal/accept/", proposals.accept, name="accept_proposal"),
+    path("incidents/<str:number>/proposal/decline/", proposals.decline, name="decline_proposal"),
     path("drafts/<int:pk>/", views.draft, name="draft"),
     path("drafts/<int:pk>/change/", reporting.change_draft, name="change_draft"),
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),

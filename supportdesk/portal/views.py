@@ -51,16 +51,19 @@ def home(request: DeskRequest) -> HttpResponse:
     ]
     points = accounts(request.scope, at=request.at)
     customers = list(customers_for(request.scope.as_contact()))
+    # As a contact: staff who are contacts, too, are asked for their own customers alone.
+    waiting = list(access.proposals_waiting(request.scope.as_contact(), at=request.at)[:20])
     context = {
         "place": "home",
         "lines": lines,
-        "yours": yours,
+        "yours": yours + len(waiting),
         "ours": ours,
         "more": max(0, yours + ours - len(lines)),
         "next": queries.soonest(lines),
         "drafts": drafts,
         "closed": queries.closed_lately(request.scope),
         "credits": queries.unanswered(request.scope),
+        "proposals": waiting,
         "points": points,
         "low": any(account.is_low for account in points),
         "several": len(request.scope.memberships) > 1,
