@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from incidents import access, proposals
@@ -155,8 +156,12 @@ def say_outcome(request: DeskRequest, found: Incident, proposal: Proposal) -> No
     if proposal.state == Proposal.State.ACCEPTED:
         made = proposal.parts.filter(incident__isnull=False).select_related("incident")
         numbers = [part.incident.shown_number for part in made if part.incident is not None]
-        said = _("Split: %(numbers)s and what stays here.") % {"numbers": get_text_list(numbers, _("and"))}
-        messages.success(request, said, extra_tags="calm")
+        said = ngettext(
+            "Split: %(numbers)s is an incident of its own.",
+            "Split: %(numbers)s are incidents of their own.",
+            len(numbers),
+        )
+        messages.success(request, said % {"numbers": get_text_list(numbers, _("and"))}, extra_tags="calm")
         return
     said = _("Points are short, so nothing has changed: the split waits, and %(who)s is told what is missing.")
     if not found.contact.email:
