@@ -34,6 +34,7 @@ class Cell:
 
     position: int
     name: str
+    value: int
     checked: bool
 
 
@@ -207,7 +208,8 @@ def _lines(message: Message, parts: Sequence[PartForm], *, is_new: bool) -> list
 
 def _cells(name: str, pk: int, parts: Sequence[PartForm]) -> tuple[Cell, ...]:
     return tuple(
-        Cell(position=part.position, name=part.add_prefix(name), checked=str(pk) in part.chosen(name)) for part in parts
+        Cell(position=part.position, name=part.add_prefix(name), value=pk, checked=str(pk) in part.chosen(name))
+        for part in parts
     )
 
 

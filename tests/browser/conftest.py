@@ -11,6 +11,7 @@ import pytest
 import stripe
 from playwright.sync_api import sync_playwright
 
+from supportdesk.demo.client import Visitor
 from tests.browser.driving import Drivers, launch
 from tests.journeys.running import CUSTOMER, TECHNICIAN, RunningDesk, number_of, shared_desk, until
 
@@ -38,6 +39,7 @@ class Furnished:
 
     new: str
     waiting: str
+    proposed: str
     closed: str
     asked: str
     draft: str
@@ -60,17 +62,28 @@ def furnished(running_desk: RunningDesk) -> Furnished:
     desk.post(stranger)
     technician = desk.visitor(TECHNICIAN)
     until(lambda: "Is anybody there?" in technician.get("/desk/held/").text, "the stranger's mail to be held")
+    proposed = _number(desk, "Outlook asks for the password every hour")
+    _propose(technician, proposed)
     fresh = number_of(desk.report(desk.visitor(CUSTOMER), "Opened for the pages"))
     found = until(lambda: desk.mails("Opened for the pages"), "a mail")
     _pay(desk)
     return Furnished(
         new=fresh,
         waiting=_number(desk, "Shared calendar lost its colours"),
+        proposed=proposed,
         closed=_number(desk, "Certificate chain refused by old phones"),
         asked=_number(desk, "Calendar colours are lost again"),
         draft=page.url.removeprefix(desk.base_url),
         mail=f"/demo/mailbox/{found[0].name}/",
     )
+
+
+def _propose(technician: Visitor, number: str) -> None:
+    """A split that its customer cannot pay for yet."""
+    page = technician.get(f"/desk/incidents/{number}/split/")
+    message = str(page.first("//input[@name='part-1-messages']/@value"))
+    typed = {"part-1-subject": "Certificate warnings on phones", "part-1-messages": message}
+    assert "A split waits for points" in technician.send(page, "", **typed).text
 
 
 def _pay(desk: RunningDesk) -> None:

@@ -54,11 +54,18 @@ def said(page: Any) -> str:
 
 
 def test_the_page_shows_problems_messages_price_and_deadline(desk: Client, cast: Cast, incident: Incident):
-    a_file(first_message(incident))
-    conversation.note(
+    first = first_message(incident)
+    file = a_file(first)
+    note = conversation.note(
         incident_id=incident.pk, text="In the house", user=cast.colleague, at=incident.opened_at, key=key()
     )
     page = desk.get(path(incident))
+    boxes = html.fromstring(page.content.decode()).xpath("//input[@type='checkbox' and @name]")
+    assert [(box.get("name"), box.get("value")) for box in boxes] == [
+        ("part-1-messages", str(first.pk)),
+        ("part-1-attached", str(file.pk)),
+        ("part-1-messages", str(note.pk)),
+    ]
     text = said(page)
     for words in (
         f"stays in {shown(incident)}",

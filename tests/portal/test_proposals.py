@@ -80,7 +80,8 @@ def test_home_says_that_it_waits(browser: Client, cast: Cast, incident: Incident
 
 def test_home_of_staff_who_are_contacts_shows_their_own_alone(cast: Cast, clock_at: datetime):
     divided(opened(cast.owner, at=clock_at), cast.technician, at=clock_at)
-    User.objects.filter(pk=cast.stranger.user_id).update(is_technician=True)
+    assert cast.stranger.user is not None
+    User.objects.filter(pk=cast.stranger.user.pk).update(is_technician=True)
     assert "Proposals that wait" not in said(signed_in(cast.stranger).get("/"))
 
 
@@ -166,6 +167,7 @@ def test_after_buying_one_is_back_at_the_proposal(
     monkeypatch: pytest.MonkeyPatch,
 ):
     browser.get(f"/points/buy/?customer={cast.acme.pk}&incident={incident.number}")
+    assert cast.owner.user is not None
     payment = Payment.objects.create(
         customer=cast.acme,
         user=cast.owner.user,
