@@ -61,7 +61,7 @@ def split(request: DeskRequest, number: str) -> HttpResponse:
     refused = _why_not(request, found)
     if refused is not None:
         messages.warning(request, refused, extra_tags="soon")
-        return redirect("desk:incident", number)
+        return _to_incident(request, number)
     focus: int | None
     if request.method == "GET":
         parts: list[dict[str, Any]] = [{"subject": found.subject}, {}]
@@ -74,6 +74,14 @@ def split(request: DeskRequest, number: str) -> HttpResponse:
     offered, cut = _offered(request, found)
     form = SplitForm(messages=offered, parts=parts, initial=initial)
     return _page(request, found, form, offered, cut=cut, focus=focus)
+
+
+def _to_incident(request: DeskRequest, number: str) -> HttpResponse:
+    """The incident's page; a part of a page that asks for itself makes the whole page go there."""
+    there = redirect("desk:incident", number)
+    if request.headers.get("HX-Request") != "true":
+        return there
+    return HttpResponse(status=204, headers={"HX-Redirect": there.url})
 
 
 def _why_not(request: DeskRequest, found: Incident) -> str | None:

@@ -254,6 +254,15 @@ def test_what_has_ended_has_no_split(desk: Client, cast: Cast, incident: Inciden
     assert "This incident is closed by now" in said(page)
 
 
+def test_a_preview_of_what_has_ended_leads_the_whole_page_away(
+    desk: Client, cast: Cast, incident: Incident, clock_at: datetime
+):
+    typed = sent(incident, "Calendars") | {"do": "look"}
+    answered(incident, cast.technician, at=clock_at, then="closed")
+    part = desk.post(path(incident), typed, headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (204, f"/desk/incidents/{incident.number}/")
+
+
 def test_texts_of_people_are_no_markup(desk: Client, cast: Cast, incident: Incident):
     page = desk.post(path(incident), sent(incident, '"><script>1</script>') | {"do": "look"})
     assert "<script>1" not in page.content.decode()

@@ -7,13 +7,13 @@ from datetime import datetime
 import pytest
 
 from incidents.models import Incident, Proposal
-from incidents.services import conversation, splitting
+from incidents.services import conversation, opening, splitting
 from points.models import Charge
 from points.queries import balance
 from points.services import NotEnoughPoints
 from tests.cast import Cast
 from tests.incidents.splitting import divided, offspring, parts_of
-from tests.incidents_helpers import at_once, key, opened, steps, with_points
+from tests.incidents_helpers import a_report, at_once, key, opened, steps, with_points
 
 pytestmark = pytest.mark.rule("D14", "R3")
 TIMES = 3
@@ -58,6 +58,19 @@ def test_two_incidents_split_at_once_on_the_points_of_one(committed_cast: Cast, 
     made = at_once(lambda: divided(first, cast.technician, at=at), lambda: divided(second, cast.colleague, at=at))
     assert sorted(proposal.state for proposal in made) == ["accepted", "waiting"]
     assert balance(customer_id=cast.acme.pk, at=at) == 10
+
+
+@pytest.mark.rule("D8")
+def test_a_report_and_a_split_at_once_on_the_points_of_one(committed_cast: Cast, at: datetime):
+    cast = committed_cast
+    incident = opened(cast.owner, at=at, points=20)
+    report = a_report(cast.restricted)
+    reported, split = at_once(
+        lambda: opening.report_problem(report=report, at=at, key=key()),
+        lambda: divided(incident, cast.technician, "Calendars", at=at),
+    )
+    assert (type(reported).__name__, split.state) in [("Incident", "waiting"), ("Draft", "accepted")]
+    assert balance(customer_id=cast.acme.pk, at=at) == 0
 
 
 @pytest.mark.parametrize("time", range(TIMES))
