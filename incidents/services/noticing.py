@@ -45,16 +45,16 @@ def notify(
     """Tells those of ``to`` who work here, but ``by`` whose act it is; gives how many (D39).
 
     ``key`` names the cause: however often it is told, each hears of it once. Of what is gathered nobody hears
-    again while an earlier notice of it is unread, or was read after ``at``.
+    again while an earlier notice on their page is unread, or was read after ``at``.
     """
     told = {user.pk: user for user in to if user.works_here and (by is None or user.pk != by.pk)}
-    if code in GATHERED and told:
-        known = Notice.objects.filter(user__in=told, code=code).filter(Q(read_at=None) | Q(read_at__gte=at))
-        for user_id in set(known.values_list("user_id", flat=True)):
-            del told[user_id]
     if not told:
         return 0
     wanted = {pk: _reachable(told[pk], way) for pk, way in ways(list(told.values()), code).items()}
+    if code in GATHERED:
+        known = Notice.objects.filter(user__in=told, code=code).filter(Q(read_at=None) | Q(read_at__gte=at))
+        knowing = set(known.values_list("user_id", flat=True))
+        wanted = {pk: way for pk, way in wanted.items() if not (way.on_page and pk in knowing)}
     about = dict(data or {})
     # ON CONFLICT DO NOTHING: a parallel transaction that tells the same neither fails nor doubles it.
     Notice.objects.bulk_create(
@@ -67,7 +67,7 @@ def notify(
     )
     readers = [told[pk] for pk, way in sorted(wanted.items()) if way.by_mail]
     mails.staff_notices(code, incident=incident, to=readers, key=key, data=about, at=at)
-    return len(told)
+    return len(wanted)
 
 
 def _reachable(user: User, way: Way) -> Way:
