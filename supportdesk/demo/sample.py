@@ -57,6 +57,11 @@ CUSTOMERS: Final = (
         ((30, 10),),
     ),
 )
+# Customer, name, e-mail, restricted, what they follow
+COLLEAGUES: Final = (
+    ("Harbour & Heath", "Callum Reid", "callum.reid@harbour-heath.example", True, "Shared calendar lost its colours"),
+    ("Harbour & Heath", "Morag Tait", "morag.tait@harbour-heath.example", False, ""),
+)
 # Name, e-mail, zone, place name, technician, admin
 STAFF: Final = (
     ("Maya Okafor", "maya.okafor@quillmark.example", "America/Toronto", "Montréal", True, False),

@@ -15,6 +15,7 @@ from incidents.inbound import attach_held
 from incidents.models import HeldMail, Incident, Notice, NoticeCode, NoticeSetting
 from incidents.notices import DEFAULTS, Way, everyone, say
 from incidents.services import conversation, noticing, ownership
+from incidents.services.common import TextMissing
 from incidents.tasks import sweep_notices, tell_of_failures
 from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
@@ -355,7 +356,7 @@ def _clock(incident: Incident) -> dict[str, int]:
 
 
 def test_what_is_refused_tells_nobody(cast: Cast, incident: Incident, at: datetime):
-    with pytest.raises(conversation.Refused):
+    with pytest.raises(TextMissing):
         _writes(incident, cast.owner, at=at, text=" ")
     assert _told(cast) == {}
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from incidents.models import Incident, Kind, Product, Release, Via
 from incidents.services.conversation import answer, customer_message
 from incidents.services.crediting import mark_bug
+from incidents.services.following import add_follower
 from incidents.services.opening import Report, open_incident
 from incidents.services.ownership import take
 from points.models import Pack, Price
@@ -50,6 +51,8 @@ class Command(BaseCommand):
             came = sorted(sample.INCIDENTS, key=lambda row: _ago(at, row[5], contacts[row[0]]))
             for index, row in enumerate(came):
                 self._incident(f"demo-incident-{index:02d}", row, contacts, releases, staff, at)
+            for colleague in sample.COLLEAGUES:
+                self._colleague(*colleague, by=contacts[colleague[0]], at=at)
 
     def _staff(self, name: str, email: str, zone: str, place: str, technician: bool, admin: bool) -> User:
         return User.objects.create_user(
@@ -120,6 +123,15 @@ class Command(BaseCommand):
                 **paid,
             )
         return contact
+
+    def _colleague(
+        self, customer: str, name: str, email: str, restricted: bool, follows: str, *, by: Contact, at: datetime
+    ) -> None:
+        contact = Contact.objects.create(customer=by.customer, name=name, email=email, restricted=restricted)
+        sign_in_for(contact=contact)
+        if follows:
+            incident = Incident.objects.get(customer=by.customer, subject=follows)
+            add_follower(incident_id=incident.pk, contact_id=contact.pk, by=by, at=at)
 
     def _incident(
         self,
