@@ -23,6 +23,7 @@ from sla.calendars import Calendars, current_calendars
 from sla.deadline import business_time_between
 from sla.models import Outcome
 from sla.queries import minutes_left
+from supportdesk.people.models import Customer
 from supportdesk.people.scope import Scope
 from supportdesk.policy import POLICY
 
@@ -158,8 +159,12 @@ def hand_of(link: IncidentClock, *, at: datetime, calendars: Calendars) -> Hand 
 
 
 def there(incident: Incident, *, at: datetime, calendars: Calendars) -> There:
+    """What the clock of an incident's customer shows at ``at`` (R5)."""
+    return there_of(incident.customer, at=at, calendars=calendars)
+
+
+def there_of(customer: Customer, *, at: datetime, calendars: Calendars) -> There:
     """What the customer's clock shows at ``at``, and when it opens if it is closed (R5)."""
-    customer = incident.customer
     calendar = calendars.of(customer.place, customer.pk)
     today = calendar.local_date(at)
     opens = None

@@ -23,7 +23,7 @@ document.addEventListener("keydown", (event) => {
   if (!target) return;
   event.preventDefault();
   if (target.dataset.then) document.getElementById("id_answer-then").value = target.dataset.then;
-  if (target.dataset.focus) document.getElementById(target.dataset.focus).focus();
+  if (target.dataset.focus) goTo(target.dataset.focus);
   else if (target.matches("select")) target.focus();
   else target.click();
 });
@@ -33,8 +33,16 @@ document.addEventListener("click", (event) => {
   if (!link) return;
   event.preventDefault();
   if (link.dataset.then) document.getElementById("id_answer-then").value = link.dataset.then;
-  document.getElementById(link.dataset.focus).focus();
+  goTo(link.dataset.focus);
 });
+
+/* A field in a folded part is unfolded first: what is hidden takes no focus. */
+function goTo(id) {
+  const field = document.getElementById(id);
+  const fold = field.closest("details");
+  if (fold) fold.open = true;
+  field.focus();
+}
 
 let current = "";
 function select(row) {

@@ -30,7 +30,7 @@ from supportdesk.people.models import Contact, User
 from supportdesk.people.scope import scope_of_contact
 from supportdesk.people.services import lock_customer
 
-# What a logged call did: it is the response; it is kept on a finished incident; it asks to re-open, or is late for that.
+# What a logged call did: it is the response; it is kept on a finished one; it asks to re-open, or is late for that.
 Outcome = Literal["answered", "kept", "request", "too_late"]
 
 

@@ -125,7 +125,7 @@ def newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str |
     """Who wrote while this answer was being written; None where it answers the latest word."""
     if seen is None:
         return None
-    newer = access.messages_for(request.scope, found).filter(pk__gt=seen, kind__in=("answer", "customer"))
+    newer = access.messages_for(request.scope, found).filter(pk__gt=seen, kind__in=("answer", "customer", "call"))
     latest = newer.exclude(user=signed_in(request)).order_by("-pk").first()
     if latest is None:
         return None

@@ -17,13 +17,14 @@ from incidents.models import Incident
 from incidents.numbers import is_number
 from incidents.statuses import Act
 from points.queries import balance
-from supportdesk.desk.panels import duplicates, ends, features, links, split, told
+from supportdesk.desk.panels import call, duplicates, ends, features, links, split, told
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest
 
 Panel = Callable[[DeskRequest, Incident], dict[str, Any]]
 # What the verbs' own modules bring to the page: their forms and what they show, by name.
 PANELS: tuple[Panel, ...] = (
+    call.panel,
     duplicates.panel,
     ends.panel,
     features.panel,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from incidents.forms_files import say_why
 from incidents.services import (
+    calls,
     conversation,
     crediting,
     declining,
@@ -52,6 +53,10 @@ def attempt(act: Callable[[], object]) -> str | None:
             "needed": short.needed,
             "have": short.on_hand,
         }
+    except calls.NotTheirs:
+        return _("This contact may not see this incident: talk about it with somebody who may.")
+    except calls.NoAddress:
+        return _("This contact has no e-mail address. Read out the address of the form instead.")
     except reopening.NothingToDecide:
         return _("Nobody asks to re-open this incident any more: somebody else has decided.")
     except merging.IntoItself:

@@ -1,6 +1,20 @@
 from django.urls import path
 
-from supportdesk.desk import acts, calendar, ends, features, files, following, held, merging, notices, splits, views
+from supportdesk.desk import (
+    acts,
+    calendar,
+    call,
+    ends,
+    features,
+    files,
+    following,
+    held,
+    log_call,
+    merging,
+    notices,
+    splits,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -8,6 +22,13 @@ urlpatterns = [
     path("find/", views.find, name="find"),
     path("queue/<slug:view>/", views.queue, name="view"),
     path("calendar/", calendar.calendar, name="calendar"),
+    path("call/", call.call, name="call"),
+    path("call/new/", call.new_caller, name="new_caller"),
+    path("call/<int:pk>/", call.caller, name="caller"),
+    path("call/<int:pk>/send-form/", call.send_form, name="send_form"),
+    path("call/logged/<str:number>/", call.logged, name="call_logged"),
+    path("call/drafts/<int:pk>/open/", call.open_draft, name="open_draft"),
+    path("call/drafts/<int:pk>/discard/", call.discard_draft, name="discard_draft"),
     path("held/", held.held_mail, name="held"),
     path("held/<int:pk>/attach/", held.attach, name="attach"),
     path("held/<int:pk>/discard/", held.discard, name="discard"),
@@ -23,6 +44,7 @@ urlpatterns = [
     path("incidents/<str:number>/hand-over/", acts.hand_over, name="hand_over"),
     path("incidents/<str:number>/answer/", acts.answer, name="answer"),
     path("incidents/<str:number>/note/", acts.note, name="note"),
+    path("incidents/<str:number>/call/", log_call.log, name="log_call"),
     path("incidents/<str:number>/close/", acts.close, name="close"),
     path("incidents/<str:number>/decline/", ends.decline, name="decline"),
     path("incidents/<str:number>/take-back/", ends.take_back, name="take_back"),

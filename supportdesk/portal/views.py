@@ -151,6 +151,13 @@ def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
             extra_tags="soon",
         )
         return redirect("portal:draft", found.pk)
+    except opening.PhoneNotForCommunity:
+        messages.warning(
+            request,
+            _("Community Edition has e-mail incidents only. The text is kept here; report it in the form instead."),
+            extra_tags="soon",
+        )
+        return redirect("portal:draft", found.pk)
     except opening.ReleaseNotCurrent:
         messages.warning(
             request,

@@ -54,6 +54,16 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:find": ("302 404 404 404 302 302", "302 404 404 404 405 405"),
     "desk:calendar": DESK_PAGE,
     "desk:held": DESK_PAGE,
+    "desk:call": DESK_PAGE,
+    # Without a customer in the question there is nobody to add a contact to.
+    "desk:new_caller": (DESK_ACT.replace("405", "404"), DESK_ACT.replace("405", "404")),
+    "desk:caller": ("302 404 404 404 200 200", "302 404 404 404 422 422"),
+    "desk:send_form": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:call_logged": DESK_PAGE,
+    # The draft of these tests is a report of the form: none of a call.
+    "desk:open_draft": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:discard_draft": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:log_call": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:attach": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:discard": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:notices": DESK_PAGE,
@@ -178,6 +188,8 @@ def _pk(route: Route, world: World) -> int:
         return world.file.pk
     if route.name == "desk:notice":
         return world.notice.pk
+    if route.name in ("desk:caller", "desk:send_form"):
+        return world.cast.owner.pk
     return world.draft.pk if "draft" in route.name else world.held.pk
 
 
