@@ -128,7 +128,7 @@ def _by_phone(scope: Scope, text: str) -> list[Contact]:
 def _by_name(scope: Scope, words: list[str]) -> list[Contact]:
     """All words in the name; or the longest in it, and the others in the organisation's."""
     people = _contacts(scope).alias(own=Folded("name"), house=Folded("customer__name"))
-    found = list(people.filter(*(_has("own", word) for word in words))[:LOOKED_AT])
+    found: list[Contact] = list(people.filter(*(_has("own", word) for word in words))[:LOOKED_AT])
     if found or len(words) == 1:
         return found
     longest = max(words, key=len)

@@ -101,7 +101,12 @@ class TestIntake:
 
     def test_sent_twice_is_one_incident(self, cast: Cast, at: datetime):
         with_points(cast.acme, 60, at=at)
-        sent = {"report": a_call(cast.owner), "answered_text": "Restart it.", "user": cast.technician, "at": at}
+        sent: dict[str, Any] = {
+            "report": a_call(cast.owner),
+            "answered_text": "Restart it.",
+            "user": cast.technician,
+            "at": at,
+        }
         first = open_by_phone(**sent, key="the-same-key")
         assert open_by_phone(**sent | {"at": at + HOUR}, key="the-same-key") == first
         for other in (
@@ -172,7 +177,12 @@ class TestShortOfPoints:
         assert not Incident.objects.exists()
         with_points(cast.acme, 20, at=at)
         # The form sent once more stays the draft that it is: it opens by its own click.
-        sent = {"report": a_call(cast.owner), "user": cast.technician, "at": at, "key": "kept-as-a-draft"}
+        sent: dict[str, Any] = {
+            "report": a_call(cast.owner),
+            "user": cast.technician,
+            "at": at,
+            "key": "kept-as-a-draft",
+        }
         assert open_by_phone(**sent, answered_text="Restart it.") == draft
         with pytest.raises(KeyReused):
             open_by_phone(**sent, answered_text="Another.")
@@ -207,7 +217,7 @@ def test_two_technicians_open_one_draft(committed_cast: Cast, at: datetime):
     draft = open_by_phone(report=a_call(cast.owner), answered_text="Yes.", user=cast.technician, at=at, key=key())
     with_points(cast.acme, 60, at=at)
     by = [
-        lambda user=user: opening.open_draft(draft_id=draft.pk, at=at, user=user)  # type: ignore[misc]
+        lambda user=user: opening.open_draft(draft_id=draft.pk, at=at, user=user)
         for user in (cast.technician, cast.colleague)
     ]
     first, second = at_once(*by)
@@ -273,7 +283,7 @@ class TestACallOnAnIncident:
         done = call(incident, cast, at=at, mail=True)
         mail = OutgoingMail.objects.get(kind="incident_called")
         assert "From our call with Olive Owner:" in mail.text
-        assert mail.link.message == done.message  # type: ignore[attr-defined]
+        assert mail.link.message == done.message
 
     def test_sent_twice_is_one_call(self, cast: Cast, at: datetime):
         incident = opened(cast.owner, at=at)
