@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from incidents.access import drafts_for, incidents_for
 from incidents.models import Channel, Draft, Incident, IncidentClock
@@ -90,7 +90,9 @@ def open_with(scope: Scope, contact: Contact, *, at: datetime) -> list[OpenWith]
     mine = incidents_for(scope).filter(customer=contact.customer_id)
     wanted = mine.filter(Q(status__in=UNFINISHED) | Q(reopen_asked_at__isnull=False))
     links = IncidentClock.objects.filter(current=True, incident__in=wanted)
-    links = links.select_related("clock", "incident").order_by("clock__ended_at", "clock__due_at", "pk")
+    links = links.select_related("clock", "incident").order_by(
+        F("clock__ended_at").asc(nulls_first=True), "clock__due_at", "pk"
+    )
     calendars = current_calendars()
     return [
         OpenWith(

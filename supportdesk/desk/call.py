@@ -50,7 +50,7 @@ def call(request: DeskRequest) -> HttpResponse:
         found = intake.callers_at(known, at=request.at) if known else None
     elif found is not None and not live and found.only is not None:
         return redirect(caller_link(found.only, given))
-    context: dict[str, Any] = {"text": text, "found": found, "number": dialled(given), "given": given}
+    context: dict[str, Any] = {"text": text, "found": found, "number": dialled(given), "given": given, "live": live}
     if live:
         return render(request, "desk/call/_found.html", context)
     context |= {"drafts": intake.phone_drafts(request.scope, at=request.at)}

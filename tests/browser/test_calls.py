@@ -95,7 +95,7 @@ def test_the_pages_of_a_call_are_for_everybody(drivers: Drivers, furnished: obje
         f"/desk/call/logged/{furnished.new}/",  # type: ignore[attr-defined]
     ]
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": PHONE}):
-        with drivers.person(TECHNICIAN, axe=True, **options) as page:  # type: ignore[arg-type]
+        with drivers.person(TECHNICIAN, axe=True, **options) as page:
             for path in paths:
                 page.goto(path)
                 assert axe_says(page) == [], path

@@ -11,6 +11,7 @@ from django.test import Client
 
 from incidents.models import Draft, Incident, Product
 from incidents.services import conversation, opening
+from incidents.services.calls import open_by_phone
 from supportdesk.mail.models import OutgoingMail
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, answered, key, mailed, opened, signed_in
@@ -97,6 +98,26 @@ def test_the_desk_is_inert(cast: Cast, evil: Incident):
     cast.colleague.save()
     moved = client.post(f"/desk/incidents/{number}/hand-over/", {"to": cast.colleague.pk}, follow=True)
     assert running(moved.content.decode()) == [], "the flash message names a person"
+
+
+def test_the_pages_of_calls_are_inert(cast: Cast, evil: Incident, clock_at: datetime):
+    client = signed_in(cast.technician)
+    call = opening.Report(
+        contact=cast.owner, channel="phone", kind="operation", release_id=evil.release_id, subject=EVIL, text=EVIL
+    )
+    open_by_phone(report=call, answered_text=EVIL, user=cast.technician, at=clock_at, key=key())
+    where, house = f"/desk/call/{cast.owner.pk}/", f"/desk/call/new/?customer={cast.acme.pk}&from={EVIL}"
+    for path in ("/desk/call/", "/desk/call/?q=script", f"/desk/call/?q={EVIL}&from={EVIL}", where, house):
+        page = client.get(path, follow=True).content.decode()
+        assert running(page) == [], path
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in client.get("/desk/call/").content.decode()
+    assert running(client.get(f"/desk/call/logged/{evil.number}/").content.decode()) == []
+    for path in (where, house, f"/desk/incidents/{evil.number}/call/"):
+        bad = client.post(
+            path, {"subject": EVIL, "text": EVIL, "told": EVIL, "name": EVIL, "key": EVIL, "call-text": EVIL}
+        )
+        assert bad.status_code == 422, path
+        assert running(bad.content.decode()) == [], path
 
 
 def test_the_admin_is_inert(cast: Cast, evil: Incident):
