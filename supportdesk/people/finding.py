@@ -22,6 +22,7 @@ from supportdesk.people.scope import Scope
 
 SHOWN: Final = 20
 LOOKED_AT: Final = 100  # rows that one question may bring, before they are ranked
+LOOKED_THROUGH: Final = 500  # rows of one word that are searched for the others
 LETTERS_MIN: Final = 2
 WORDS_MAX: Final = 6
 TEXT_MAX: Final = 100
@@ -94,7 +95,7 @@ def find_people(scope: Scope, text: str, *, named: Iterable[Contact] = ()) -> Fo
         people = [*_by_name(scope, words), *_of_customers(scope, words, customers)]
         hits += [Hit(contact=contact, fit=_fit_of_name(text, contact)) for contact in people]
         hits += [Hit(contact=contact, fit=_fit_of_address(text, contact)) for contact in _by_email(scope, text)]
-        customers = [customer for customer in customers if all(fold(word) in fold(customer.name) for word in words)]
+        customers = [customer for customer in customers if all(_says(customer.name, word) for word in words)]
     best: dict[int, Hit] = {}
     for hit in sorted(hits, key=lambda hit: (hit.fit, fold(hit.contact.name), hit.contact.pk)):
         best.setdefault(hit.contact.pk, hit)
@@ -127,26 +128,37 @@ def _by_phone(scope: Scope, text: str) -> list[Contact]:
 
 def _by_name(scope: Scope, words: list[str]) -> list[Contact]:
     """All words in the name; or the longest in it, and the others in the organisation's."""
-    people = _contacts(scope).alias(own=Folded("name"), house=Folded("customer__name"))
+    people = _contacts(scope).alias(own=Folded("name"))
     found: list[Contact] = list(people.filter(*(_has("own", word) for word in words))[:LOOKED_AT])
     if found or len(words) == 1:
         return found
     longest = max(words, key=len)
-    others = (_has("own", word) | _has("house", word) for word in words if word != longest)
-    return list(people.filter(_has("own", longest), *others)[:LOOKED_AT])
+    # The others are looked for here: an index for each cannot be asked in one question of two tables.
+    some = people.filter(_has("own", longest))[:LOOKED_THROUGH]
+    return [one for one in some if all(_says(f"{one.name} {one.customer.name}", word) for word in words)]
 
 
 def _customers(scope: Scope, words: list[str]) -> list[Customer]:
-    """Organisations with the longest word in their name, the one that says most."""
-    named = customers_for(scope).alias(house=Folded("name")).filter(_has("house", max(words, key=len)))
-    return list(named.order_by()[:LOOKED_AT])
+    """Organisations with all words in their name; or with the longest, the one that says most."""
+    named = customers_for(scope).alias(house=Folded("name")).order_by()
+    found: list[Customer] = list(named.filter(*(_has("house", word) for word in words))[:LOOKED_AT])
+    if found or len(words) == 1:
+        return found
+    return list(named.filter(_has("house", max(words, key=len)))[:LOOKED_THROUGH])
 
 
 def _of_customers(scope: Scope, words: list[str], customers: list[Customer]) -> list[Contact]:
     """Their people: the words that are not in the organisation's name are in the person's."""
-    people = _contacts(scope).filter(customer__in=[customer.pk for customer in customers])
-    people = people.alias(own=Folded("name"), house=Folded("customer__name"))
-    return list(people.filter(*(_has("own", word) | _has("house", word) for word in words))[:LOOKED_AT])
+    people = _contacts(scope).filter(customer__in=[customer.pk for customer in customers]).alias(own=Folded("name"))
+    for word in words:
+        with_it = [customer.pk for customer in customers if _says(customer.name, word)]
+        if len(with_it) < len(customers):
+            people = people.filter(_has("own", word) | Q(customer__in=with_it))
+    return list(people[:LOOKED_AT])
+
+
+def _says(name: str, word: str) -> bool:
+    return fold(word) in fold(name)
 
 
 def _by_email(scope: Scope, text: str) -> list[Contact]:

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from supportdesk.people.finding import SHOWN, Fit, by_phone_number, find_people, fold
+from supportdesk.people.finding import LOOKED_AT, SHOWN, Fit, by_phone_number, find_people, fold
 from supportdesk.people.models import Contact, Customer
 from supportdesk.people.phones import dialled, endings, is_whole
 from supportdesk.people.scope import NOBODY, Scope, scope_of, scope_of_contact
@@ -164,6 +164,19 @@ def test_a_list_is_cut_and_says_so(saltmarsh: Customer):
     assert len(found.hits) == SHOWN
     assert found.more
     assert not find_people(DESK, "tove").more
+
+
+def test_words_that_many_have_find_the_one_who_has_both(cast: Cast):
+    """More organisations begin with that word than are looked at, and more people have that name."""
+    houses = Customer.objects.bulk_create(
+        Customer(name=f"Harbour {n:03}", country="CA", zone="America/Halifax") for n in range(LOOKED_AT + 20)
+    )
+    Contact.objects.bulk_create(Contact(customer=cast.acme, name="Tove", phone="+1") for _n in range(LOOKED_AT + 20))
+    person(houses[-1], "Tove Lindqvist")
+    assert names("tove harbour") == ["Tove Lindqvist"]
+    assert names("harbour 119 tove") == ["Tove Lindqvist"]
+    assert [customer.name for customer in find_people(DESK, "Harbour 119").customers] == ["Harbour 119"]
+    assert names("Harbour 119") == ["Tove Lindqvist"]
 
 
 def test_an_organisation_without_people_is_found(saltmarsh: Customer):
