@@ -9,7 +9,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.forms import BoundField
+from django.forms.boundfield import BoundWidget
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -97,7 +97,7 @@ class ProblemForm(forms.Form):
             yield product.name, [(release.pk, str(release)) for release in releases]
 
     @property
-    def kinds(self) -> dict[str, list[tuple[BoundField, Any]]]:
+    def kinds(self) -> dict[str, list[tuple[BoundWidget, Any]]]:
         """The choices of the kind with their hints, those that are accepted and those generally declined apart."""
         choices = dict(zip((*ACCEPTED_KINDS, *DECLINED_KINDS), self["kind"], strict=True))
         return {

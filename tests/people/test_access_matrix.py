@@ -22,7 +22,8 @@ from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, ma
 
 pytestmark = pytest.mark.rule("D22")
 
-ALL_200, ALL_302, ALL_400, ALL_405, ALL_503 = (" ".join([code] * 6) for code in ["200", "302", "400", "405", "503"])
+CODES = ("200", "302", "400", "405", "410", "503")
+ALL_200, ALL_302, ALL_400, ALL_405, ALL_410, ALL_503 = (" ".join([code] * 6) for code in CODES)
 DESK_PAGE = ("302 404 404 404 200 200", "302 404 404 404 405 405")
 DESK_ACT = "302 404 404 404 405 405"
 SIGNED_OUT_ONLY = ("200 302 302 302 302 302", "200 302 302 302 302 302")
@@ -98,7 +99,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:carry_out_split": (DESK_ACT, "302 404 404 404 404 404"),
     "desk:withdraw_split": (DESK_ACT, "302 404 404 404 404 404"),
     "portal:home": ("200 200 200 200 302 302", ALL_405),
-    "portal:report": ("302 200 200 200 404 404", "302 422 422 422 404 404"),
+    "portal:report": ("200 200 200 200 404 404", "422 422 422 422 404 404"),
+    "portal:releases": (ALL_200, ALL_405),
+    "portal:several": (ALL_405, ALL_200),
+    "portal:sent": (ALL_200, ALL_405),
+    # Whoever has the link is its reader; these have none that leads anywhere.
+    "portal:follow": (ALL_302, ALL_405),
+    "portal:linked": (ALL_410, ALL_410),
     "portal:promise": ("302 200 200 200 404 404", "302 405 405 405 404 404"),
     "portal:incident": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
     "portal:message": ("302 405 405 405 404 404", "302 404 404 422 404 404"),
@@ -109,6 +116,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "portal:accept_proposal": ("302 405 405 405 404 404", "302 404 404 404 404 404"),
     "portal:decline_proposal": ("302 405 405 405 404 404", "302 404 404 404 404 404"),
     "portal:draft": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
+    "portal:change_draft": ("302 404 404 200 404 404", "302 404 404 422 404 404"),
     "portal:open_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:discard_draft": ("302 405 405 405 404 404", "302 404 404 302 404 404"),
     "portal:points": ("302 200 404 200 404 404", "302 405 405 405 404 404"),
@@ -202,6 +210,7 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "view": "late",
         "verb": "pause",
         "uidb36": "1",
+        "token": "of-nobody",
         "key": "x",
         "app_label": "people",
         "id": world.cast.technician.pk,
