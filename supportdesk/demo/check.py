@@ -93,7 +93,7 @@ class Walk:
         promised = str(page.first("//*[@class='due']/time/@datetime"))
         cost = page.first("//aside//*[@class='figure']").text.strip()
         self._say("Quote before sending", f"{cost} of {before} points, an answer by {promised}")
-        release = str(page.first("//select[@name='release']/option[normalize-space(@value)]/@value"))
+        release = str(page.first("//select[@name='release']//option[normalize-space(@value)]/@value"))
         bad = customer.send(page, "/report/", release=release, kind="operation", subject="", text="")
         self._must(bad.status == 422 and len(bad.errors()) >= 2, bad, "an empty report was not refused at its fields")
         filled = {"release": release, "kind": "operation", "subject": self.subject, "text": "Since Monday."}
@@ -171,7 +171,7 @@ class Walk:
 
     def _draft(self, customer: Visitor) -> None:
         page = customer.get("/report/")
-        release = str(page.first("//select[@name='release']/option[normalize-space(@value)]/@value"))
+        release = str(page.first("//select[@name='release']//option[normalize-space(@value)]/@value"))
         draft = customer.send(page, "/report/", release=release, kind="operation", subject="Another", text="Kept.")
         needs = f"Needs {POLICY.email_points} points, 0 on hand"
         self._must("/drafts/" in draft.url and needs in draft.text, draft, "a report without points was not kept")

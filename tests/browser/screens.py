@@ -46,8 +46,9 @@ def _open(page: Page, path: str) -> None:
         page.get_by_role("link", name=SUBJECT).click()
         page.wait_for_url("**/incidents/*/")
     if "report" in path:
-        page.get_by_label("Product and release").select_option(label="Quillmark Server 12.3")
         page.get_by_label("Operation").check()
+        page.get_by_label("Product", exact=True).select_option(label="Quillmark Server")
+        page.get_by_label("Release").select_option(label="12.3")
         page.get_by_label("In one line").fill("Search index rebuild stops at 71 %")
         page.get_by_label("What happens").fill(
             "The rebuild has stopped twice at 71 %, at the same folder. The log shows nothing after “batch 8812”."

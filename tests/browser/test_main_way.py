@@ -97,7 +97,7 @@ def test_without_javascript_a_report_becomes_an_incident_that_is_answered(driver
 
 
 def fill_in(page: Page, subject: str) -> None:
-    page.get_by_label("Product and release").select_option(index=1)
+    page.get_by_label("Release").select_option(index=1)
     page.get_by_label("Operation").check()
     page.get_by_label("In one line").fill(subject)
     page.get_by_label("What happens").fill("It began on Monday, after the update.")

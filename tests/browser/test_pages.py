@@ -40,6 +40,15 @@ def sent_empty(path: str, button: str, **values: str) -> Callable[[Page, Furnish
     return go
 
 
+def declined(page: Page, furnished: Furnished) -> None:
+    page.goto("/report/")
+    page.get_by_label("Architecture advice").check()
+    page.get_by_label("Product", exact=True).select_option(label="Quillmark Sync")
+    page.get_by_label("What happens").fill("1. The search stops at 71 %.\n2. The calendar lost its colours.")
+    page.get_by_text("It reads like 2 problems").wait_for()
+    page.get_by_text("The only current release").wait_for()
+
+
 PAGES: dict[str, tuple[str, Callable[[Page, Furnished], None]]] = {
     "landing": ("", at("/")),
     "sign-in": ("", at("/accounts/sign-in/")),
@@ -57,6 +66,12 @@ PAGES: dict[str, tuple[str, Callable[[Page, Furnished], None]]] = {
     "split, proposed": (TECHNICIAN, at("/desk/incidents/{furnished.proposed}/")),
     "proposal": (POOR, at("/incidents/{furnished.proposed}/")),
     "home with a proposal": (POOR, at("/")),
+    "report, asked about": (CUSTOMER, declined),
+    "report of a visitor": ("", at("/report/")),
+    "report of a visitor with errors": ("", sent_empty("/report/", "Mail me the link")),
+    "report sent by a visitor": ("", at("/report/sent/")),
+    "link that leads nowhere": ("", at("/report/link/of-nobody/")),
+    "draft, changed": (POOR, at("{furnished.draft}change/")),
     "incident, new": (CUSTOMER, at("/incidents/{furnished.new}/")),
     "incident, waiting": (CUSTOMER, at("/incidents/{furnished.waiting}/")),
     "incident with errors": (CUSTOMER, sent_empty("/incidents/{furnished.waiting}/", "Send message")),
@@ -105,7 +120,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(drivers: Drivers, furnis
 def test_fields_with_errors_name_them_to_ears(drivers: Drivers, furnished: Furnished) -> None:
     with drivers.person(CUSTOMER) as page:
         PAGES["report with errors"][1](page, furnished)
-        for name in ("release", "subject", "text"):
+        for name in ("product", "subject", "text"):
             wrong = page.locator(f"[name={name}]")
             assert wrong.get_attribute("aria-invalid") == "true"
             assert _said(page, wrong.get_attribute("aria-describedby")), name

@@ -152,7 +152,7 @@ class RunningDesk(Demo):
     def report(self, visitor: Visitor, subject: str, text: str = "Since Monday.") -> Page:
         """Sends the form; gives the page that follows: the incident's, or the draft's."""
         page = visitor.get("/report/")
-        release = str(page.first("//select[@name='release']/option[normalize-space(@value)]/@value"))
+        release = str(page.first("//select[@name='release']//option[normalize-space(@value)]/@value"))
         return visitor.send(page, "/report/", release=release, kind="operation", subject=subject, text=text)
 
     def grant(self, customer: str, points: int) -> None:
