@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, Choice
 from incidents.forms_files import FilesMixin
-from incidents.models import NoticeCode
+from incidents.models import NoticeCode, Release
 from incidents.notices import Way
 from incidents.statuses import Status
 from points.lifetimes import end_of
@@ -62,6 +62,13 @@ def _not_too_long(text: str) -> None:
     if len(text) > POLICY.text_max:
         shown = {"length": intcomma(len(text)), "most": intcomma(POLICY.text_max)}
         raise ValidationError(TOO_LONG % shown, code="max_length")
+
+
+class ReleaseField(forms.ModelChoiceField[Release]):
+    """Current releases, by product (R12, D19)."""
+
+    def label_from_instance(self, release: Release) -> str:
+        return str(release)
 
 
 class MessageForm(FilesMixin, forms.Form):

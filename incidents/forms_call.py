@@ -10,8 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from incidents.access import current_releases
-from incidents.forms import KeyField, ReleaseField
-from incidents.forms import _text as text_field
+from incidents.forms import KeyField, ReleaseField, text_field
 from incidents.models import ACCEPTED_KINDS, Direction, Release
 from incidents.statuses import Status
 from supportdesk.people.models import Contact

@@ -50,7 +50,7 @@ def visited(visit: VisitorReport, *, token: str, is_known: bool, about: str, at:
     rendered = render_mail(
         name,
         {
-            "link": settings.BASE_URL + reverse("portal:follow", args=[token]),
+            "link": settings.BASE_URL + reverse("portal:follow_link", args=[token]),
             "report_link": settings.BASE_URL + reverse("portal:report"),
         },
     )

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from incidents import mails
+from incidents.models import NoticeCode
+from incidents.services.noticing import notify
 from sla.closing import add_closure
 from sla.closures import Reach, Rule
 from supportdesk import clock
@@ -84,7 +86,9 @@ def test_a_mail_to_staff_names_the_year_of_a_far_deadline(cast: Cast):
     rule = Rule(date(2026, 12, 31), date(2026, 12, 31), "Stock-taking", reach=Reach("US"))
     add_closure(rule=rule, by=cast.admin, at=at, key=key())
     incident = opened(cast.owner, at=at)
-    mails.breached(incident, clock=incident.clocks.get(current=True).clock, at=at)
+    clock_ = incident.clocks.get(current=True).clock
+    data = {"clock": clock_.pk}
+    notify(NoticeCode.BREACHED, to=[cast.technician], incident=incident, at=at, key="breached", data=data)
     for mail in OutgoingMail.objects.filter(kind="staff_breached"):
         said = "Monday 4 January 2027, 12:30 in New York, Monday 4 January 2027, 23:00 for you in Kolkata"
         assert said in plain(mail.text)

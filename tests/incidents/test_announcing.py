@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from incidents import mails
+from incidents import announcing
 from incidents.announcing import announce_due
 from incidents.models import TimelineEntry
 from incidents.tasks import announce_clocks
@@ -81,21 +81,21 @@ def test_what_cannot_be_told_holds_up_no_other(
     cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     bad, late, near = (opened(cast.owner, at=at + timedelta(minutes=n)) for n in (0, 1, 30))
-    tell = mails.breached
+    tell = announcing.notify
 
-    def refuses_one(incident: Any, **kw: Any) -> int:
+    def refuses_one(code: Any, *, incident: Any, **kw: Any) -> None:
         if incident.pk == bad.pk:
             raise ValueError("no mail of this one")
-        return tell(incident, **kw)
+        tell(code, incident=incident, **kw)
 
-    monkeypatch.setattr(mails, "breached", refuses_one)
+    monkeypatch.setattr(announcing, "notify", refuses_one)
     when = at + timedelta(hours=4, minutes=5)
     assert announce_due(at=when) == 2
     told = TimelineEntry.objects.filter(code__in=("warned", "breached")).order_by("id")
     assert [(step.incident_id, step.code) for step in told] == [(late.pk, "breached"), (near.pk, "warned")]
     assert f"Clock {bad.clocks.get().clock_id}" in caplog.text
 
-    monkeypatch.setattr(mails, "breached", tell)
+    monkeypatch.setattr(announcing, "notify", tell)
     assert announce_due(at=when) == 1, "it is told of once it can be"
     assert announce_due(at=when) == 0
 

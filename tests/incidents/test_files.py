@@ -164,7 +164,7 @@ def test_what_is_not_theirs_or_gone_is_refused_and_nothing_is_sent(
 def test_a_technician_cannot_take_what_a_customer_uploads(cast: Cast, at: datetime, incident: Incident):
     theirs = kept(signed(cast.owner), at)
     for act in (conversation.note, conversation.answer):
-        more = {"then": "open"} if act is conversation.answer else {}
+        more: dict[str, Any] = {"then": "open"} if act is conversation.answer else {}
         with pytest.raises(files.FileGone):
             act(incident_id=incident.pk, text="x", user=cast.technician, at=at, key=key(), files=[theirs.token], **more)
     assert incident.messages.count() == 1

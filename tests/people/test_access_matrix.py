@@ -104,7 +104,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "portal:several": (ALL_405, ALL_200),
     "portal:sent": (ALL_200, ALL_405),
     # Whoever has the link is its reader; these have none that leads anywhere.
-    "portal:follow": (ALL_302, ALL_405),
+    "portal:follow_link": (ALL_302, ALL_405),
     "portal:linked": (ALL_410, ALL_410),
     "portal:promise": ("302 200 200 200 404 404", "302 405 405 405 404 404"),
     "portal:incident": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
