@@ -18,6 +18,7 @@ from incidents.forms import KeyField, text_field
 from incidents.forms_files import FilesMixin
 from incidents.models import ACCEPTED_KINDS, DECLINED_KINDS, Draft, Kind, Product, Release
 from incidents.several import problems_in
+from incidents.turning import OTHER, Helper, turn_of
 from supportdesk import words
 from supportdesk.mail.outgoing import can_be_mailed
 from supportdesk.people.models import Contact
@@ -104,6 +105,11 @@ class ProblemForm(forms.Form):
             "accepted": [(choices[kind], HINTS[kind]) for kind in ACCEPTED_KINDS],
             "declined": [(choices[kind], HINTS[kind]) for kind in DECLINED_KINDS],
         }
+
+    @property
+    def helpers(self) -> tuple[Helper, ...]:
+        """Who helps with what incidents do not cover (R11)."""
+        return turn_of(OTHER).helpers
 
     @property
     def several(self) -> int:

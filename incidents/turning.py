@@ -20,6 +20,15 @@ class Helper:
     name: str
     address: str
 
+    @property
+    def link(self) -> str:
+        """What the address leads to: a page, a mail or a call; empty where there is no address."""
+        if not self.address or self.address.startswith(("https://", "http://")):
+            return self.address
+        if "@" in self.address:
+            return f"mailto:{self.address}"
+        return "tel:" + "".join(sign for sign in self.address if sign.isdigit() or sign == "+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:

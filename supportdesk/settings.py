@@ -196,10 +196,12 @@ MAIL_AUTHSERV_ID: str = env.str("MAIL_AUTHSERV_ID", default=MAIL_DOMAIN)
 EMAIL_BACKEND = "supportdesk.mail.backend.OutboxBackend"
 DEFAULT_FROM_EMAIL = MAIL_FROM
 
-# Where those turn to whose question no incident covers (R11). Addresses or phone numbers, as they are shown.
-TURN_TO_SERVICES: str = env.str("TURN_TO_SERVICES", default="services@quillmark.example")
-TURN_TO_PARTNERS: str = env.str("TURN_TO_PARTNERS", default="partners@quillmark.example")
-TURN_TO_ONSITE: str = env.str("TURN_TO_ONSITE", default="onsite@quillmark.example")
+# Where those turn to whose question no incident covers (R11): a page, a mail address or a phone number each, as it is
+# shown; without one they are named alone.
+_site = "" if REAL else "https://www.quillmark.example"
+TURN_TO_SERVICES: str = env.str("TURN_TO_SERVICES", default=_site and f"{_site}/services/")
+TURN_TO_PARTNERS: str = env.str("TURN_TO_PARTNERS", default=_site and f"{_site}/partners/")
+TURN_TO_ONSITE: str = env.str("TURN_TO_ONSITE", default=_site and f"{_site}/onsite/")
 
 # Card payments (D32). Without keys they are not set up, and everything else works.
 _provider = provider_settings(env.ENVIRON, demo=DEMO)
@@ -212,12 +214,6 @@ STRIPE_SCRIPT_URL: str = _provider.script_url
 STRIPE_FRAME_ORIGINS: list[str] = list(_provider.frame_origins)
 STRIPE_CONNECT_ORIGINS: list[str] = list(_provider.connect_origins)
 STRIPE_TIMEOUT_SECONDS: int = _provider.timeout_seconds
-
-# Where those are pointed whom an incident does not help (R11); without an address it is named without a link.
-_site = "" if REAL else "https://www.quillmark.example"
-ONSITE_TEAMS_URL: str = env.str("ONSITE_TEAMS_URL", default=_site and f"{_site}/onsite/")
-PARTNERS_URL: str = env.str("PARTNERS_URL", default=_site and f"{_site}/partners/")
-PROFESSIONAL_SERVICES_URL: str = env.str("PROFESSIONAL_SERVICES_URL", default=_site and f"{_site}/services/")
 
 AUTH_USER_MODEL = "people.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -16,7 +16,6 @@ from django.template import Context, engines
 from django.template.backends.django import DjangoTemplates
 from django.utils.safestring import SafeString, mark_safe
 
-from supportdesk.elsewhere import elsewhere
 from supportdesk.mail.texts import one_line
 from supportdesk.policy import POLICY
 
@@ -50,7 +49,7 @@ def _phone() -> str:
 def render_mail(name: str, context: Mapping[str, Any]) -> Rendered:
     """The mail ``name`` in the language that is active: subject on one line, plain text, HTML.
 
-    Every template also gets ``desk_name``, ``base_url``, ``phone``, ``policy`` and ``elsewhere``; the text and HTML get
+    Every template also gets ``desk_name``, ``base_url``, ``phone`` and ``policy``; the text and HTML get
     ``subject``. What is put in is escaped in the HTML, and stays as it is in the text.
     """
     common = {
@@ -58,7 +57,6 @@ def render_mail(name: str, context: Mapping[str, Any]) -> Rendered:
         "base_url": settings.BASE_URL,
         "phone": _phone(),
         "policy": POLICY,
-        "elsewhere": elsewhere(),
     }
     values: dict[str, Any] = {**common, **context}
     values["subject"] = one_line(_render(f"mail/{name}.subject.txt", values, escape=False), SUBJECT_MAX)

@@ -10,6 +10,7 @@ import pytest
 from incidents import announcing
 from incidents.announcing import announce_due
 from incidents.models import TimelineEntry
+from incidents.services import noticing
 from incidents.tasks import announce_clocks
 from supportdesk import clock
 from tests.cast import Cast
@@ -81,7 +82,7 @@ def test_what_cannot_be_told_holds_up_no_other(
     cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     bad, late, near = (opened(cast.owner, at=at + timedelta(minutes=n)) for n in (0, 1, 30))
-    tell = announcing.notify
+    tell = noticing.notify
 
     def refuses_one(code: Any, *, incident: Any, **kw: Any) -> None:
         if incident.pk == bad.pk:

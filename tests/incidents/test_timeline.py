@@ -58,7 +58,7 @@ def test_each_step_has_words(cast: Cast, at: datetime):
     incident = opened(cast.owner, at=at)
     for code in TimelineCode:
         step = TimelineEntry(incident=incident, at=at, code=code, user=cast.technician)
-        step.data = {"to": "waiting", "minutes": 60, "choice": "points", "days": 14, "points": 10}
+        step.data = {"to": "waiting", "minutes": 60, "direction": "in", "choice": "points", "days": 14, "points": 10}
         step.data |= {"number": incident.number}
         step.data |= {"reason": "tuning", "back": 10, "ended": "declined"}
         step.data |= {"old": at.isoformat(), "new": at.isoformat(), "why": "calendar"}

@@ -30,12 +30,12 @@ def errors(answer: Any) -> dict[str, str]:
 @pytest.mark.rule("R11", "D15")
 @pytest.mark.parametrize("kind", DECLINED_KINDS)
 def test_a_declined_kind_is_explained_and_takes_one_tick_more(cast: Cast, owner: Client, kind: str, settings: Any):
-    settings.PARTNERS_URL = "https://partners.example/"
+    settings.TURN_TO_PARTNERS = "https://partners.example/"
     page = owner.get("/report/").content.decode()
     assert f'value="{kind}"' in page.split('aria-labelledby="declined"')[1], "apart from those that are accepted"
     words = plain(page)
     assert words.index("Incidents generally do not cover this") < words.index("Send and spend")
-    assert '<a href="https://partners.example/">our partners</a>' in page
+    assert '<a href="https://partners.example/">Our partners</a>' in page
     answer = owner.post("/report/", filled(cast, kind=kind))
     assert answer.status_code == 422
     assert list(errors(answer)) == ["anyway"]
@@ -46,9 +46,9 @@ def test_a_declined_kind_is_explained_and_takes_one_tick_more(cast: Cast, owner:
 
 @pytest.mark.rule("R11")
 def test_where_to_turn_is_named_without_a_link_where_there_is_none(owner: Client, settings: Any):
-    settings.ONSITE_TEAMS_URL = settings.PARTNERS_URL = settings.PROFESSIONAL_SERVICES_URL = ""
+    settings.TURN_TO_ONSITE = settings.TURN_TO_PARTNERS = settings.TURN_TO_SERVICES = ""
     page = owner.get("/report/").content.decode()
-    assert "our onsite teams, our partners, Professional Services." in plain(page)
+    assert "Professional Services, Our partners, Our onsite teams." in plain(page)
 
 
 @pytest.mark.rule("R10")
