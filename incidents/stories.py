@@ -116,9 +116,9 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             said = ngettext(
                 "%(who)s proposed to split off %(n)d problem: it waits for %(points)s",
                 "%(who)s proposed to split off %(n)d problems: they wait for %(points)s",
-                step.data["parts"],
+                step.data["count"],
             )
-            return said % {"who": who, "n": step.data["parts"], "points": words.points(step.data["points"])}
+            return said % {"who": who, "n": step.data["count"], "points": words.points(step.data["points"])}
         case TimelineCode.SPLIT:
             return _split(step, who)
         case TimelineCode.SPLIT_OFF:

@@ -113,7 +113,7 @@ def split(
     proposal = _write(incident, [Part(subject=kept_subject), *parts], user=user, at=at, key=key)
     needed, on_hand = price_of(incident, parts=len(parts)), balance(customer_id=incident.customer_id, at=at)
     if on_hand < needed:
-        data = {"proposal": proposal.pk, "parts": len(parts), "points": needed}
+        data = {"proposal": proposal.pk, "count": len(parts), "points": needed}
         note_step(incident, TimelineCode.SPLIT_PROPOSED, at=at, user=user, data=data)
         incident.last_at = at
         incident.save(update_fields=["last_at"])
