@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
 
 from incidents.dividing import Part, Problem, flaws, one_line
 from incidents.mails import splits as mails
-from incidents.models import (
-    Attachment,
-    Incident,
-    Message,
-    MessageKind,
-    OriginKind,
-    Proposal,
-    ProposalPart,
-    TimelineCode,
-    TimelineEntry,
-)
+from incidents.models import Incident, MessageKind, Proposal, ProposalPart, TimelineCode, TimelineEntry
 from incidents.services.common import KeyReused, Refused, lock_incident, must_allow, note_step
-from incidents.services.opening import Report, begin
+from incidents.services.parts import files_of, messages_of, open_part
 from incidents.statuses import Act
 from incidents.windows import kept_until
 from points.queries import balance
@@ -148,8 +137,8 @@ def _must_be_alone(incident: Incident, *, at: datetime) -> None:
 
 
 def _must_be_divisible(incident: Incident, *, kept_subject: str, parts: Sequence[Part]) -> None:
-    messages = _messages(incident, (pk for part in parts for pk in part.message_ids))
-    files = _files(incident, (pk for part in parts for pk in part.file_ids))
+    messages = messages_of(incident, (pk for part in parts for pk in part.message_ids))
+    files = files_of(incident, (pk for part in parts for pk in part.file_ids))
     problems = flaws(
         kept_subject=kept_subject,
         parts=parts,
@@ -158,17 +147,6 @@ def _must_be_divisible(incident: Incident, *, kept_subject: str, parts: Sequence
     )
     if problems:
         raise CannotDivide(problems)
-
-
-def _messages(incident: Incident, ids: Iterable[int]) -> list[Message]:
-    """Those of ``ids`` that may be copied, in order: no automatic mail, for nobody vouches for it (D28)."""
-    found = Message.objects.filter(incident=incident, pk__in=set(ids)).exclude(kind=MessageKind.AUTOMATIC)
-    return list(found.order_by("at", "pk"))
-
-
-def _files(incident: Incident, ids: Iterable[int]) -> list[Attachment]:
-    found = Attachment.objects.filter(message__incident=incident, pk__in=set(ids))
-    return list(found.exclude(message__kind=MessageKind.AUTOMATIC).order_by("pk"))
 
 
 def _write(incident: Incident, parts: Sequence[Part], *, user: User, at: datetime, key: str) -> Proposal:
@@ -219,7 +197,7 @@ def _carry_out(
     """Makes the incidents of a proposal. The case was opened in time: its release may be out of support by now."""
     kept, *rows = proposal.parts.prefetch_related("messages", "files")
     owner = _owner(proposal, incident, user=user)
-    made = [_open_part(row, incident, owner=owner, user=user, contact=contact, at=at) for row in rows]
+    made = [open_part(row, incident, owner=owner, user=user, contact=contact, at=at) for row in rows]
     renamed = kept.subject != incident.subject
     _settle(proposal, Proposal.State.ACCEPTED, at=at, user=user, contact=contact)
     data = {
@@ -240,91 +218,6 @@ def _owner(proposal: Proposal, incident: Incident, *, user: User | None) -> User
     """Who works on the parts: the incident's owner, or who divides it; never somebody who has left."""
     asked = (incident.owner, user, proposal.made_by)
     return next((person for person in asked if person is not None and person.works_here), None)
-
-
-def _open_part(
-    row: ProposalPart,
-    origin: Incident,
-    *,
-    owner: User | None,
-    user: User | None,
-    contact: Contact | None,
-    at: datetime,
-) -> mails.MadePart:
-    """One part as an incident, with its copies. Its clock runs: a copied answer is no response (D11)."""
-    report = Report(
-        contact=origin.contact,
-        channel=origin.channel,
-        kind=origin.kind,
-        release_id=origin.release_id,
-        subject=row.subject,
-        text=row.subject,
-    )
-    part, paid, clock = begin(
-        report=report,
-        customer=origin.customer,
-        release=origin.release,
-        actor=user or (contact.user if contact else None),
-        at=at,
-        key=f"split:{row.proposal_id}:{row.position}",
-        origin=origin,
-        origin_kind=OriginKind.SPLIT,
-        owner=owner,
-    )
-    _copy(row, origin, part)
-    row.incident = part
-    row.save(update_fields=["incident"])
-    data = {
-        "origin": origin.pk,
-        "number": origin.number,
-        "points": paid.points,
-        "charge": paid.pk,
-        "clock": clock.pk,
-        "due": clock.due_at.isoformat(),
-    }
-    note_step(part, TimelineCode.SPLIT_OFF, at=at, user=user, contact=contact, data=data)
-    made = mails.MadePart(incident=part, charge=paid, clock=clock)
-    mail = mails.split_off(made, origin=origin, at=at)
-    if mail is not None:
-        note_step(part, TimelineCode.NUMBER_MAILED, at=at, data={"mail": mail.pk})
-    return made
-
-
-def _copy(row: ProposalPart, origin: Incident, part: Incident) -> None:
-    """Copies what was chosen and is still there: an unmerge may have taken messages away meanwhile (D35)."""
-    chosen = _messages(origin, (message.pk for message in row.messages.all()))
-    copies = Message.objects.bulk_create(
-        Message(
-            incident=part,
-            kind=message.kind,
-            via=message.via,
-            contact_id=message.contact_id,
-            user_id=message.user_id,
-            text=message.text,
-            at=message.at,
-            key=f"split:{part.pk}:{message.pk}",
-            direction=message.direction,
-            copied_from=message,
-        )
-        for message in chosen
-    )
-    copy_of = {copy.copied_from_id: copy for copy in copies}
-    Attachment.objects.bulk_create(
-        Attachment(
-            token=secrets.token_urlsafe(32),
-            stored=file.stored,
-            name=file.name,
-            size=file.size,
-            picture=file.picture,
-            digest=file.digest,
-            message=copy_of[file.message_id],
-            user_id=file.user_id,
-            contact_id=file.contact_id,
-            uploaded_at=file.uploaded_at,
-        )
-        for file in _files(origin, (file.pk for file in row.files.all()))
-        if file.message_id in copy_of
-    )
 
 
 # What waits

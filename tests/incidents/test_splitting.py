@@ -16,7 +16,7 @@ from incidents.dividing import Flaw, Part
 from incidents.mails import sending, splits
 from incidents.models import Attachment, Release
 from incidents.numbers import typed
-from incidents.services import conversation, splitting
+from incidents.services import conversation, parts, splitting
 from incidents.services.common import KeyReused, NotAllowed
 from incidents.stories import say
 from points.models import Charge, Lot
@@ -220,8 +220,8 @@ def test_credits_are_decided_one_by_one(cast: Cast, at: datetime):
 @pytest.mark.parametrize(
     ("where", "broken", "at_call"),
     [
-        (splitting, "begin", 2),
-        (splitting, "_copy", 2),
+        (parts, "begin", 2),
+        (parts, "_copy", 2),
         (splits, "send", 2),
         (sending, "queue_mail", 3),
         (splitting, "_settle", 1),
@@ -333,7 +333,7 @@ def test_all_that_is_wrong_with_the_parts_is_said_at_once(cast: Cast, at: dateti
     note = conversation.note(incident_id=incident.pk, text="In the house", user=cast.colleague, at=at, key=key())
     mine, theirs = first_message(incident), first_message(other)
     file = a_file(mine)
-    parts = [
+    asked = [
         Part(subject="", message_ids=(mine.pk,)),
         Part(subject="x" * 201, message_ids=()),
         Part(subject="Search", message_ids=(mine.pk, theirs.pk)),
@@ -343,7 +343,7 @@ def test_all_that_is_wrong_with_the_parts_is_said_at_once(cast: Cast, at: dateti
     ]
     before = rows()
     with pytest.raises(splitting.CannotDivide) as refused:
-        divided(incident, cast.technician, at=at, parts=parts)
+        divided(incident, cast.technician, at=at, parts=asked)
     assert {(problem.position, problem.flaw) for problem in refused.value.problems} == {
         (1, Flaw.NO_TITLE),
         (2, Flaw.LONG_TITLE),
@@ -375,9 +375,9 @@ def test_more_parts_than_a_slip_of_the_hand_makes(cast: Cast, at: datetime):
 def test_the_number_of_queries_is_the_same_whatever_the_history(cast: Cast, at: datetime):
     with_points(cast.acme, 3_000, at=at)
 
-    def queries(parts: int) -> int:
+    def queries(count: int) -> int:
         incident = opened(cast.owner, at=at, points=0)
-        asked = [f"Problem {n}" for n in range(parts)]
+        asked = [f"Problem {n}" for n in range(count)]
         with CaptureQueriesContext(connection) as seen:
             divided(incident, cast.technician, *asked, at=at)
         return len(seen)
