@@ -60,10 +60,8 @@ def say(step: TimelineEntry, zone: str = "") -> str:
         case TimelineCode.HANDED_OVER:
             return _("%(who)s handed it over") % {"who": who}
         case TimelineCode.CALLED:
-            said = (
-                _("%(who)s called %(contact)s") if step.data["direction"] == "out" else _("%(contact)s called %(who)s")
-            )
-            return said % {"who": who, "contact": step.contact}
+            called = {"out": _("%(who)s called %(contact)s"), "in": _("%(contact)s called %(who)s")}
+            return called[step.data["direction"]] % {"who": who, "contact": step.contact}
         case TimelineCode.STATUS:
             status = STATUS_WORDS[step.data["to"]]()
             return _("%(who)s: now %(status)s") % {"who": who, "status": status}

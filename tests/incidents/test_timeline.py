@@ -62,6 +62,7 @@ def test_each_step_has_words(cast: Cast, at: datetime):
         step.data |= {"number": incident.number}
         step.data |= {"reason": "tuning", "back": 10, "ended": "declined"}
         step.data |= {"old": at.isoformat(), "new": at.isoformat(), "why": "calendar"}
+        step.data |= {"direction": "out"}
         step.data |= {"count": 2, "number": incident.number, "numbers": [incident.number]}
         if code == TimelineCode.DISPOSED:
             step.data["to"] = "planned"
