@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,8 +20,7 @@ ANYWAY = "Send it all the same"
 @pytest.mark.rule("R11")
 @pytest.mark.parametrize("script", [True, False])
 def test_a_declined_kind_is_explained_once_it_is_chosen(drivers: Drivers, furnished: Furnished, script: bool) -> None:
-    options: dict[str, Any] = {"java_script_enabled": script, "viewport": PHONE, "color_scheme": "dark"}
-    with drivers.person(CUSTOMER, **options) as page:
+    with drivers.person(CUSTOMER, java_script_enabled=script, viewport=PHONE, color_scheme="dark") as page:
         page.goto("/report/")
         expect(page.get_by_label(ANYWAY)).to_be_hidden()
         page.get_by_label("Performance tuning").check()
