@@ -253,7 +253,12 @@ def _unlink(places: Iterable[str]) -> int:
 
 
 def _sweep_strays(before: datetime) -> int:
-    """Removes bytes that never got a row: a process died, or a transaction rolled back, between the two."""
+    """Removes bytes that never got a row: a process died, or a transaction rolled back, between the two.
+
+    A database that knows no file at all is not the one of this folder, or not restored yet: then nothing is a stray.
+    """
+    if not Attachment.objects.exists():
+        return 0
     root, removed = Path(settings.FILES_DIR), 0
     for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
         old = {

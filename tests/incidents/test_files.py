@@ -337,14 +337,22 @@ def test_bytes_that_another_row_has_stay(cast: Cast, at: datetime, incident: Inc
 
 def test_bytes_that_never_got_a_row_are_swept_once_they_are_old(cast: Cast, at: datetime, folder: Path):
     """A process died between the two."""
-    lost = kept(cast.technician, at)
-    Attachment.objects.all().delete()
-    assert on_disk(folder) == {lost.stored}
+    lost, other = kept(cast.technician, at), kept(cast.technician, at + timedelta(hours=1))
+    Attachment.objects.filter(pk=lost.pk).delete()
+    assert on_disk(folder) == {lost.stored, other.stored}
     day = timedelta(hours=POLICY.upload_hours)
     assert sweep(at=at + day - timedelta(seconds=1)) == 0
     assert sweep(at=at + day) == 1
-    assert on_disk(folder) == set()
+    assert on_disk(folder) == {other.stored}
     assert sweep(at=at + day) == 0
+
+
+def test_a_database_that_knows_no_file_sweeps_none(cast: Cast, at: datetime, folder: Path):
+    """Another desk's, or one that is restored later than its files."""
+    file = kept(cast.technician, at)
+    Attachment.objects.all().delete()
+    assert sweep(at=at + timedelta(days=2)) == 0
+    assert on_disk(folder) == {file.stored}
 
 
 def test_a_sweep_works_in_batches(cast: Cast, at: datetime, folder: Path, monkeypatch: pytest.MonkeyPatch):
