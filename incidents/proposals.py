@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from incidents.access import proposals_waiting
 from incidents.models import Incident, Proposal, ProposalPart
 from incidents.queries import Promise, promise
@@ -51,7 +53,9 @@ class Waiting:
 
 def waiting_on(scope: Scope, incident: Incident, *, at: datetime) -> Waiting | None:
     """What waits for points on an incident; one query where nothing does."""
-    proposal = proposals_waiting(scope, at=at).filter(incident=incident).first()
+    # What was merged is shown where it leads: parting it is proposed there (D35).
+    parting = Q(kind=Proposal.Kind.UNMERGE, incident__merged_into=incident)
+    proposal = proposals_waiting(scope, at=at).filter(Q(incident=incident) | parting).first()
     if proposal is None:
         return None
     rows = list(proposal.parts.all())
@@ -60,7 +64,7 @@ def waiting_on(scope: Scope, incident: Incident, *, at: datetime) -> Waiting | N
         proposal=proposal,
         kept=next((row for row in rows if not row.position), None),
         parts=parts,
-        price=POLICY.points_for(incident.channel),
+        price=POLICY.points_for(proposal.incident.channel),
         # Of what has no parts there is one charge to be paid: an unmerge (D35).
-        promise=promise(customer=incident.customer, channel=incident.channel, at=at, times=len(parts) or 1),
+        promise=promise(customer=incident.customer, channel=proposal.incident.channel, at=at, times=len(parts) or 1),
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from incidents.cases import CreditCase
 from incidents.models import Draft, Incident, Message, MessageKind, Proposal, TimelineCode, TimelineEntry
 from incidents.queries import final_ids
 from incidents.statuses import FINISHED, Act, Status
@@ -29,6 +30,14 @@ class NotAllowed(Refused):
 
 class KeyReused(Refused):
     """The key was used before, for other content."""
+
+
+class BugUndecided(Refused):
+    """It is marked as a product failure, and the customer may have been asked: an admin decides on its points first."""
+
+    def __init__(self, case: CreditCase) -> None:
+        super().__init__(case.reference)
+        self.case = case
 
 
 class TextMissing(Refused):

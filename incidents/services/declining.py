@@ -12,6 +12,7 @@ from incidents.cases import CaseState, CreditCase
 from incidents.mails import ends
 from incidents.models import Message, MessageKind, TimelineCode, Via
 from incidents.services.common import (
+    BugUndecided,
     KeyReused,
     Refused,
     checked,
@@ -33,14 +34,6 @@ from supportdesk.people.models import User
 
 class ClosedBefore(Refused):
     """What was closed once is not declined any more: it was accepted, and helped with (D15)."""
-
-
-class BugUndecided(Refused):
-    """It is marked as a product failure, and the customer may have been asked: an admin decides on its points first."""
-
-    def __init__(self, case: CreditCase) -> None:
-        super().__init__(case.reference)
-        self.case = case
 
 
 @transaction.atomic

@@ -20,7 +20,8 @@ from incidents.models import (
     Proposal,
     TimelineCode,
 )
-from incidents.services.common import Refused, lock_incident, must_allow, note_step, set_status, shut
+from incidents.services.common import BugUndecided, Refused, lock_incident, must_allow, note_step, set_status, shut
+from incidents.services.splitting import must_wait, settle
 from incidents.statuses import Act, Status, after_customer_message
 from incidents.windows import kept_until
 from points.giving_back import given_back
@@ -47,20 +48,12 @@ class MergedAlready(Refused):
         self.into = into
 
 
-class CreditUndecided(Refused):
-    """An admin has a credit of it to determine: until then its charge is not given back otherwise (D4, D17)."""
-
-
 class NotMerged(Refused):
     """The incident is merged into none."""
 
 
 class PartingWaits(Refused):
     """Parting it waits for points already."""
-
-
-class ProposalGone(Refused):
-    """The proposal was withdrawn, or its 30 days are over (D8)."""
 
 
 class TooLateToPart(Refused):
@@ -76,7 +69,7 @@ def merge(*, incident_id: int, into_id: int, user: User, at: datetime) -> Incide
     merging never dodges a breach (D12). Its contact and followers follow the one that stays. Merging once more
     into the same changes nothing.
 
-    Raises IntoItself, AnotherCustomers, MergedAlready, CreditUndecided, NotAllowed; then nothing has changed.
+    Raises IntoItself, AnotherCustomers, MergedAlready, BugUndecided, NotAllowed; then nothing has changed.
     """
     if incident_id == into_id:
         raise IntoItself
@@ -158,18 +151,36 @@ def unmerge(*, incident_id: int, user: User, at: datetime, key: str) -> Proposal
 
 
 @transaction.atomic
-def accept_parting(*, proposal_id: int, at: datetime, contact: Contact | None = None, user: User | None = None) -> None:
-    """Parts what waited for points, once they are there (D8, D35). Once carried out, nothing happens.
+def accept_parting(
+    *, proposal_id: int, at: datetime, contact: Contact | None = None, user: User | None = None
+) -> Proposal:
+    """Parts what waited for points, once they are there (D8, D35). Once carried out, nothing more happens.
 
-    Raises ProposalGone, MergedAlready, NotEnoughPoints; then nothing has changed.
+    Raises ProposalSettled, MergedAlready, NotEnoughPoints; then nothing has changed.
     """
     source, target = _locked(Proposal.objects.values_list("incident_id", flat=True).get(pk=proposal_id))
     proposal = Proposal.objects.select_related("made_by").get(pk=proposal_id)
     if proposal.state == Proposal.State.ACCEPTED:
-        return
-    if proposal.state != Proposal.State.WAITING or proposal.kept_until <= at:
-        raise ProposalGone
+        return proposal
+    must_wait(proposal, at=at)
     _part(source, target, proposal=proposal, user=user, contact=contact, at=at)
+    return proposal
+
+
+@transaction.atomic
+def leave_merged(*, proposal_id: int, contact: Contact, at: datetime) -> Proposal:
+    """The customer leaves it merged: nothing is charged (D8). Twice gives the same.
+
+    Raises ProposalSettled; then nothing has changed.
+    """
+    source, _target = _locked(Proposal.objects.values_list("incident_id", flat=True).get(pk=proposal_id))
+    proposal = Proposal.objects.select_related("made_by").get(pk=proposal_id)
+    if proposal.state == Proposal.State.WITHDRAWN:
+        return proposal
+    must_wait(proposal, at=at)
+    settle(proposal, Proposal.State.WITHDRAWN, at=at)
+    note_step(source, TimelineCode.SPLIT_WITHDRAWN, at=at, contact=contact, data={"proposal": proposal.pk})
+    return proposal
 
 
 def _locked(incident_id: int) -> tuple[Incident, Incident]:
@@ -214,9 +225,7 @@ def _part(
     source.last_at = target.last_at = at
     source.save()
     target.save()
-    proposal.state, proposal.settled_at = Proposal.State.ACCEPTED, at
-    proposal.settled_by, proposal.accepted_by = user, contact
-    proposal.save()
+    settle(proposal, Proposal.State.ACCEPTED, at=at, user=user, contact=contact)
     who: dict[str, Any] = {"user": user or proposal.made_by, "contact": contact if user is None else None}
     note_step(source, TimelineCode.UNMERGED, at=at, data={"from": target.pk, "number": target.number}, **who)
     data = {"number": source.number, "other": source.pk}
@@ -228,7 +237,7 @@ def _end_own(source: Incident, *, user: User, at: datetime) -> dict[str, Any]:
     """Gives the charge back and ends the clock of the duplicate; what a parting needs to know of it."""
     case = source.credit_cases.filter(charge__link__current=True).first()
     if case is not None and case.is_open:
-        raise CreditUndecided
+        raise BugUndecided(case)
     link = source.charges.select_related("charge").get(current=True)
     points = 0
     if given_back(charge_id=link.charge_id) is None:

@@ -11,6 +11,7 @@ from incidents.dividing import Part, Problem, flaws, one_line
 from incidents.mails import splits as mails
 from incidents.models import Incident, MessageKind, Proposal, ProposalPart, TimelineCode, TimelineEntry
 from incidents.services.common import KeyReused, Refused, lock_incident, must_allow, note_step
+from incidents.services.noticing import split_accepted
 from incidents.services.parts import files_of, messages_of, open_part
 from incidents.statuses import Act
 from incidents.windows import kept_until
@@ -131,7 +132,7 @@ def _must_be_alone(incident: Incident, *, at: datetime) -> None:
         return
     if waiting.kept_until > at:
         raise ProposalWaits
-    _settle(waiting, Proposal.State.LAPSED, at=at)
+    settle(waiting, Proposal.State.LAPSED, at=at)
     if waiting.kind == Proposal.Kind.SPLIT:
         note_step(incident, TimelineCode.SPLIT_LAPSED, at=at, data={"proposal": waiting.pk})
 
@@ -199,7 +200,7 @@ def _carry_out(
     owner = _owner(proposal, incident, user=user)
     made = [open_part(row, incident, owner=owner, user=user, contact=contact, at=at) for row in rows]
     renamed = kept.subject != incident.subject
-    _settle(proposal, Proposal.State.ACCEPTED, at=at, user=user, contact=contact)
+    settle(proposal, Proposal.State.ACCEPTED, at=at, user=user, contact=contact)
     data = {
         "proposal": proposal.pk,
         "parts": [part.incident.pk for part in made],
@@ -211,6 +212,8 @@ def _carry_out(
     incident.last_at = at
     incident.save(update_fields=["subject", "last_at"])
     mails.split(incident, proposal=proposal, parts=made, at=at)
+    if contact is not None:
+        split_accepted(incident, proposal_id=proposal.pk, at=at, by=contact.user)
     return proposal
 
 
@@ -236,7 +239,7 @@ def accept_proposal(
     proposal, incident = _locked(proposal_id)
     if proposal.state == Proposal.State.ACCEPTED:
         return proposal
-    _must_wait(proposal, at=at)
+    must_wait(proposal, at=at)
     must_allow(incident, Act.SPLIT)
     needed = price_of(incident, parts=proposal.parts.count() - 1)
     on_hand = balance(customer_id=incident.customer_id, at=at)
@@ -254,8 +257,8 @@ def withdraw_proposal(*, proposal_id: int, user: User, at: datetime) -> Proposal
     proposal, incident = _locked(proposal_id)
     if proposal.state == Proposal.State.WITHDRAWN:
         return proposal
-    _must_wait(proposal, at=at)
-    _settle(proposal, Proposal.State.WITHDRAWN, at=at, user=user)
+    must_wait(proposal, at=at)
+    settle(proposal, Proposal.State.WITHDRAWN, at=at, user=user)
     note_step(incident, TimelineCode.SPLIT_WITHDRAWN, at=at, user=user, data={"proposal": proposal.pk})
     mails.split_withdrawn(incident, proposal=proposal, at=at)
     return proposal
@@ -270,8 +273,8 @@ def decline_proposal(*, proposal_id: int, contact: Contact, at: datetime) -> Pro
     proposal, incident = _locked(proposal_id)
     if proposal.state == Proposal.State.WITHDRAWN:
         return proposal
-    _must_wait(proposal, at=at)
-    _settle(proposal, Proposal.State.WITHDRAWN, at=at)
+    must_wait(proposal, at=at)
+    settle(proposal, Proposal.State.WITHDRAWN, at=at)
     note_step(incident, TimelineCode.SPLIT_WITHDRAWN, at=at, contact=contact, data={"proposal": proposal.pk})
     return proposal
 
@@ -283,7 +286,7 @@ def _locked(proposal_id: int) -> tuple[Proposal, Incident]:
     return Proposal.objects.select_related("made_by").get(pk=proposal_id), incident
 
 
-def _must_wait(proposal: Proposal, *, at: datetime) -> None:
+def must_wait(proposal: Proposal, *, at: datetime) -> None:
     """Raises unless it waits at ``at``: its last day is over by the clock, not by a job (D8)."""
     if proposal.state == Proposal.State.ACCEPTED:
         raise ProposalAccepted
@@ -293,7 +296,7 @@ def _must_wait(proposal: Proposal, *, at: datetime) -> None:
         raise ProposalLapsed
 
 
-def _settle(
+def settle(
     proposal: Proposal,
     state: Proposal.State,
     *,

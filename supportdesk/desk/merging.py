@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from incidents import access, queries
 from incidents import queue as queues
+from incidents.access import proposals_waiting
 from incidents.forms_verbs import MergeForm
 from incidents.models import Incident
 from incidents.services import merging
@@ -60,7 +61,15 @@ def part(request: DeskRequest, number: str) -> HttpResponse:
     """Parts a merged incident from the one that it was merged into (D35)."""
     found = incident_of(request, number)
     key = request.POST.get("key", "")[:50] or uuid4().hex
-    refused = attempt(lambda: merging.unmerge(incident_id=found.pk, user=signed_in(request), at=request.at, key=key))
+    waiting = proposals_waiting(request.scope, at=request.at).filter(incident=found).first()
+    if waiting is not None:
+        refused = attempt(
+            lambda: merging.accept_parting(proposal_id=waiting.pk, user=signed_in(request), at=request.at)
+        )
+    else:
+        refused = attempt(
+            lambda: merging.unmerge(incident_id=found.pk, user=signed_in(request), at=request.at, key=key)
+        )
     if refused is not None:
         messages.warning(request, refused, extra_tags="soon")
         return redirect("desk:incident", number)

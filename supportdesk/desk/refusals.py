@@ -19,7 +19,7 @@ from incidents.services import (
     reopening,
     splitting,
 )
-from incidents.services.common import KeyReused, NotAllowed, Refused
+from incidents.services.common import BugUndecided, KeyReused, NotAllowed, Refused
 from incidents.services.files import FileRefused
 from points.services import AlreadyGivenBack, NotEnoughPoints
 from supportdesk.policy import POLICY
@@ -40,16 +40,16 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("The customer waits for an answer. Write in a line what solved it, and choose “close” beside it.")
     except declining.ClosedBefore:
         return _("It was closed before, so it was accepted: it is not declined any more. Nothing was sent.")
-    except declining.BugUndecided as marked:
-        return _("It is marked as the bug %(reference)s: an admin decides on its points first. Nothing was sent.") % {
-            "reference": marked.case.reference
-        }
+    except BugUndecided as marked:
+        return _(
+            "It is marked as the bug %(reference)s: an admin decides on its points first. Nothing was changed."
+        ) % {"reference": marked.case.reference}
     except ending.Overtaken:
         return _("Something was decided since then: it is not taken back any more. Nothing was changed.")
     except ending.HourOver:
         return _("The hour in which a mistake is taken back is over. Nothing was changed.")
     except NotEnoughPoints as short:
-        return _("It needs %(needed)d points again, and %(have)d are on hand. Nothing was changed.") % {
+        return _("Needs %(needed)d points, %(have)d on hand. Nothing was changed.") % {
             "needed": short.needed,
             "have": short.on_hand,
         }
@@ -67,14 +67,10 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("It was merged before; %(number)s is the incident that goes on.") % {
             "number": refusal.into.shown_number
         }
-    except merging.CreditUndecided:
-        return _("An admin has a credit of this incident to determine. Merge it afterwards.")
     except merging.NotMerged:
         return _("It is an incident of its own: there is nothing to part.")
     except merging.PartingWaits:
         return _("Parting them waits for the customer’s points already.")
-    except merging.ProposalGone:
-        return _("The proposal is not there any more: it was withdrawn, or its 30 days are over.")
     except merging.TooLateToPart:
         return _("The 24 hours in which a merge is taken back are over. Report the problem anew instead.")
     except disposing.NotAFeatureRequest:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from incidents.access import pays_for
 from incidents.forms import renew_key
 from incidents.forms_ends import CloseForm
 from incidents.services.common import KeyReused, NotAllowed
@@ -21,6 +22,8 @@ from supportdesk.portal.page import contact_of, incident_of, render_incident
 def close(request: DeskRequest, number: str) -> HttpResponse:
     """Closes it in one step, with a last word or without one."""
     found = incident_of(request, number)
+    if not pays_for(request.scope, found):
+        raise Http404
     form = CloseForm(request.POST, prefix="close")
     if form.is_valid():
         refused = ""

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from incidents import access
 from incidents.models import Incident, Proposal
-from incidents.services import splitting
+from incidents.services import merging, splitting
 from incidents.services.common import NotAllowed
 from points.services import NotEnoughPoints
 from supportdesk.people.doors import DeskRequest, door
@@ -23,8 +23,14 @@ from supportdesk.portal.page import contact_of, incident_of
 
 Verb = Callable[..., Proposal]
 # Who accepts and who declines a proposal, by its kind.
-ACCEPT: dict[str, Verb] = {Proposal.Kind.SPLIT: splitting.accept_proposal}
-DECLINE: dict[str, Verb] = {Proposal.Kind.SPLIT: splitting.decline_proposal}
+ACCEPT: dict[str, Verb] = {
+    Proposal.Kind.SPLIT: splitting.accept_proposal,
+    Proposal.Kind.UNMERGE: merging.accept_parting,
+}
+DECLINE: dict[str, Verb] = {
+    Proposal.Kind.SPLIT: splitting.decline_proposal,
+    Proposal.Kind.UNMERGE: merging.leave_merged,
+}
 
 
 @door("contact")
@@ -43,9 +49,9 @@ def decline(request: DeskRequest, number: str) -> HttpResponse:
 
 def _act(request: DeskRequest, number: str, verbs: dict[str, Verb]) -> HttpResponse:
     found = incident_of(request, number)
-    proposal = _proposal(request, found)
-    if proposal.kind not in verbs:
+    if not access.pays_for(request.scope, found):
         raise Http404
+    proposal = _proposal(request, found)
     contact = contact_of(request, found)
     page = reverse("portal:incident", args=[number])
     try:
@@ -58,6 +64,8 @@ def _act(request: DeskRequest, number: str, verbs: dict[str, Verb]) -> HttpRespo
         messages.warning(
             request, _("The days of this proposal are over. Nothing was spent; write to us below."), extra_tags="soon"
         )
+    except (merging.MergedAlready, merging.NotMerged):
+        messages.warning(request, _("This has changed meanwhile: it cannot be parted any more."), extra_tags="soon")
     except NotAllowed:
         messages.warning(request, _("This incident has ended meanwhile. Nothing was spent."), extra_tags="soon")
     except NotEnoughPoints as short:
@@ -72,9 +80,9 @@ def _act(request: DeskRequest, number: str, verbs: dict[str, Verb]) -> HttpRespo
 def _outcome(done: Proposal) -> str:
     if done.state != Proposal.State.ACCEPTED:
         return _("It stays as it is. Nothing was spent.")
+    if done.kind == Proposal.Kind.UNMERGE:
+        return _("It is an incident of its own again: %(number)s.") % {"number": done.incident.shown_number}
     made: list[Any] = [part.incident for part in done.parts.select_related("incident") if part.incident is not None]
-    if not made:
-        return _("Done.")
     numbers = get_text_list([incident.shown_number for incident in made], _("and"))
     return _("Each problem has its own ticket number now: %(numbers)s.") % {"numbers": numbers}
 

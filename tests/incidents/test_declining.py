@@ -9,7 +9,7 @@ import pytest
 
 from incidents.cases import CaseState
 from incidents.services import declining, reopening
-from incidents.services.common import KeyReused, NotAllowed, TextMissing, TextTooLong
+from incidents.services.common import BugUndecided, KeyReused, NotAllowed, TextMissing, TextTooLong
 from incidents.turning import REASONS, turn_of, turns
 from points.models import Entry, GiveBack, Lot
 from points.queries import balance
@@ -41,7 +41,12 @@ def test_a_decline_is_one_step(cast: Cast, at: datetime):
     assert steps(incident)[-1] == "declined"
     assert (message.kind, message.user) == ("answer", cast.technician)
     mail = OutgoingMail.objects.get(kind="incident_declined")
-    for word in ("This is tuning.", "services@quillmark.example", "Points back: 10 points", "4 points, valid until"):
+    for word in (
+        "This is tuning.",
+        "https://www.quillmark.example/services/",
+        "Points back: 10 points",
+        "4 points, valid until",
+    ):
         assert word in mail.text
         assert word in mail.html
     assert mail.to_address == "olive@acme.example"
@@ -132,7 +137,7 @@ def test_a_bug_that_is_not_determined_is_the_admins_first(cast: Cast, at: dateti
     incident = opened(cast.owner, at=at)
     case = marked(incident, cast, at=at)
     before = everything()
-    with pytest.raises(declining.BugUndecided):
+    with pytest.raises(BugUndecided):
         declined(incident, cast.technician, at=at)
     assert everything() == before
     decide(case, cast, "refused", at=at, reason="It is no bug.")

@@ -8,7 +8,7 @@ import pytest
 
 from incidents.models import Follower, Incident, Message, Proposal
 from incidents.services import conversation, crediting, merging
-from incidents.services.common import NotAllowed
+from incidents.services.common import BugUndecided, NotAllowed
 from points.models import GiveBack
 from points.queries import balance
 from supportdesk import clock
@@ -164,7 +164,7 @@ def test_refusals_change_nothing(cast: Cast, at: datetime, two):
 def test_a_credit_is_determined_before_the_charge_goes_back_otherwise(cast: Cast, at: datetime, two):
     source, target = two
     crediting.mark_bug(incident_id=source.pk, reference="QM-1", user=cast.technician, at=at + HOUR, key=key())
-    with pytest.raises(merging.CreditUndecided):
+    with pytest.raises(BugUndecided):
         merge(source, target, cast, at=at + 2 * HOUR)
     case = source.credit_cases.get()
     crediting.determine(case_id=case.pk, outcome="credited", reason="", user=cast.admin, at=at + 2 * HOUR, key=key())

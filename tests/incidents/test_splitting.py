@@ -224,7 +224,7 @@ def test_credits_are_decided_one_by_one(cast: Cast, at: datetime):
         (parts, "_copy", 2),
         (splits, "send", 2),
         (sending, "queue_mail", 3),
-        (splitting, "_settle", 1),
+        (splitting, "settle", 1),
     ],
 )
 def test_a_fault_halfway_leaves_nothing(

@@ -131,4 +131,4 @@ def test_the_page_needs_the_same_queries_for_one_leg_and_two(cast: Cast, case: C
     refunded(case, cast, at=at)
     assert asked(there(case.incident)) <= open_
     assert asked("/points/") == points
-    assert open_ <= 20
+    assert open_ <= 28

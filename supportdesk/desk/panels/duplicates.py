@@ -6,15 +6,18 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from incidents.models import Incident
+from django.db.models import Q
+
+from incidents.models import Incident, Proposal
 from supportdesk.people.doors import DeskRequest
 from supportdesk.policy import POLICY
 
 
 def panel(request: DeskRequest, incident: Incident) -> dict[str, Any]:
-    """``partable``: those merged into it within the last 24 hours, each with the instant at which that ends."""
+    """``partable``: what was merged into it in the last 24 hours, or waits for points to be parted (D8)."""
     since = request.at - timedelta(hours=POLICY.unmerge_hours)
-    merged = incident.merged.filter(merged_at__gt=since).order_by("merged_at")
+    waits = Q(proposals__state=Proposal.State.WAITING, proposals__kept_until__gt=request.at)
+    merged = incident.merged.filter(Q(merged_at__gt=since) | waits).order_by("merged_at").distinct()
     return {
         "partable": [
             {
