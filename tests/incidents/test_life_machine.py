@@ -646,7 +646,9 @@ class Desk(RuleBasedStateMachine):
         there = self.model.of(life)
         read = [said.pk for said in there if said.kind != "note"]
         picked = [read[(chosen + number) % len(read)] for number in range(count)] if read else []
-        parts = [Part(subject=f"Part {number}", message_ids=(pk,)) for number, pk in enumerate(picked, start=1)]
+        parts = [
+            Part(subject=f"Part {number}, {form_key}", message_ids=(pk,)) for number, pk in enumerate(picked, start=1)
+        ]
         flawed = not parts or bool(odd)
         if parts and odd == "title":
             parts[-1] = Part(subject=life.subject, message_ids=parts[-1].message_ids)
