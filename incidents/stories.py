@@ -8,7 +8,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from incidents.models import Disposition, TimelineCode, TimelineEntry
+from incidents.models import Disposition, Proposal, TimelineCode, TimelineEntry
 from incidents.numbers import grouped
 from incidents.turning import turn_of
 from supportdesk import words
@@ -110,6 +110,9 @@ def say(step: TimelineEntry, zone: str = "") -> str:
         case TimelineCode.DISPOSED:
             what = Disposition(step.data["to"]).label
             return _("%(who)s: the feature request is now %(what)s") % {"who": who, "what": what}
+        case TimelineCode.SPLIT_PROPOSED if step.data.get("kind") == Proposal.Kind.UNMERGE:
+            points = words.points(step.data["points"])
+            return _("%(who)s proposed to part it again: it waits for %(points)s") % {"who": who, "points": points}
         case TimelineCode.SPLIT_PROPOSED:
             said = ngettext(
                 "%(who)s proposed to split off %(n)d problem: it waits for %(points)s",
@@ -123,6 +126,8 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             return _("%(who)s split it off %(number)s") % {"who": who, "number": grouped(step.data["number"])}
         case TimelineCode.SPLIT_WITHDRAWN:
             return _withdrawn(step, who)
+        case TimelineCode.SPLIT_LAPSED if step.data.get("kind") == Proposal.Kind.UNMERGE:
+            return _("Nobody paid for parting it: it stays merged")
         case TimelineCode.SPLIT_LAPSED:
             return _("Nobody paid for the proposed split: it stays whole")
         case TimelineCode.REPORTED_ANEW if "from" in step.data:
@@ -150,8 +155,6 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             return _declined(step, who)
         case TimelineCode.TAKEN_BACK:
             return _taken_back(step, who)
-        case TimelineCode.SPLIT_LAPSED:
-            return _("Nobody accepted the proposal in time: it lapsed")
     return step.get_code_display()
 
 

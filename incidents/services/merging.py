@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
@@ -19,17 +19,31 @@ from incidents.models import (
     Message,
     Proposal,
     TimelineCode,
+    TimelineEntry,
 )
-from incidents.services.common import BugUndecided, Refused, lock_incident, must_allow, note_step, set_status, shut
+from incidents.services.common import (
+    BugUndecided,
+    KeyReused,
+    Refused,
+    lock_incident,
+    move,
+    must_allow,
+    note_step,
+    set_status,
+    shut,
+)
 from incidents.services.splitting import must_wait, settle
 from incidents.statuses import Act, Status, after_customer_message
 from incidents.windows import kept_until
 from points.giving_back import given_back
 from points.services import NotEnoughPoints, charge, credit_back
-from sla.models import Outcome
+from sla.models import Outcome, ResponseClock
 from sla.services import end_clock, replan_clock, resume_clock
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
+
+# A call on what had ended is kept, and answers nothing (D20).
+ANSWERED_BY_CALL = Q(code=TimelineCode.CALLED, data__has_key="then")
 
 
 class IntoItself(Refused):
@@ -93,9 +107,7 @@ def merge(*, incident_id: int, into_id: int, user: User, at: datetime) -> Incide
     wrote = [one.wrote_at for one in (source, target) if one.wrote_at is not None]
     if source.wrote_at is not None:
         # A word that nobody has answered takes the waiting off the one that stays.
-        status = after_customer_message(target.status)
-        if status != target.status:
-            set_status(target, status, at=at)
+        move(target, after_customer_message(target.status), at=at, user=user)
     target.wrote_at = min(wrote, default=None)
     source.wrote_at = None
     source.merged_into, source.merged_at = target, at
@@ -122,12 +134,14 @@ def unmerge(*, incident_id: int, user: User, at: datetime, key: str) -> Proposal
     suffice nothing changes, and it waits as a proposal that the customer can pay for (D8). The same key gives the
     first proposal back.
 
-    Raises NotMerged, TooLateToPart, PartingWaits, MergedAlready where the one that stayed was merged on; then
-    nothing has changed.
+    Raises NotMerged, TooLateToPart, PartingWaits, KeyReused, MergedAlready where the one that stayed was merged on;
+    then nothing has changed.
     """
     source, target = _locked(incident_id)
-    before = Proposal.objects.filter(key=key, incident=source).first()
+    before = Proposal.objects.filter(key=key).first()
     if before is not None:
+        if (before.incident_id, before.kind) != (source.pk, Proposal.Kind.UNMERGE):
+            raise KeyReused
         return before
     if source.merged_at is None:
         raise NotMerged
@@ -145,7 +159,9 @@ def unmerge(*, incident_id: int, user: User, at: datetime, key: str) -> Proposal
     )
     try:
         _part(source, target, proposal=proposal, user=user, contact=None, at=at)
-    except NotEnoughPoints:
+    except NotEnoughPoints as short:
+        data = {"proposal": proposal.pk, "kind": proposal.kind, "points": short.needed}
+        note_step(source, TimelineCode.SPLIT_PROPOSED, at=at, user=user, data=data)
         merges.part_proposed(source, other=target, proposal=proposal, at=at)
     return proposal
 
@@ -217,18 +233,20 @@ def _part(
         source.first_closed_at = None
     source.wrote_at = datetime.fromisoformat(step.data["wrote"]) if step.data["wrote"] else None
     _part_messages(source, target)
-    _part_followers(source, target, at=at)
+    left = _part_followers(source, target, at=at)
     if step.data["ended"]:
         resume_clock(clock_id=step.data["clock"], place=source.customer.place)
-    if step.data.get("started"):
-        _give_start_back(target, since=datetime.fromisoformat(step.data["started"]))
+    others = _still_merged(target, but=source)
+    _give_start_back(target, others)
+    if target.wrote_at is not None:
+        target.wrote_at = _unanswered_since(target, others)
     source.last_at = target.last_at = at
     source.save()
     target.save()
     settle(proposal, Proposal.State.ACCEPTED, at=at, user=user, contact=contact)
     who: dict[str, Any] = {"user": user or proposal.made_by, "contact": contact if user is None else None}
     note_step(source, TimelineCode.UNMERGED, at=at, data={"from": target.pk, "number": target.number}, **who)
-    data = {"number": source.number, "other": source.pk}
+    data = {"number": source.number, "other": source.pk, "followers": left}
     note_step(target, TimelineCode.UNMERGED_FROM, at=at, data=data, **who)
     merges.parted(source, other=target, points=step.data["points"], at=at)
 
@@ -279,10 +297,16 @@ def _join_followers(source: Incident, target: Incident, *, user: User, at: datet
     return new
 
 
-def _part_followers(source: Incident, target: Incident, *, at: datetime) -> None:
-    step = target.timeline.filter(code=TimelineCode.MERGED_IN, data__from=source.pk).order_by("id").last()
-    if step is not None:
-        target.followers.filter(contact_id__in=step.data["followers"], removed_at=None).update(removed_at=at)
+def _part_followers(source: Incident, target: Incident, *, at: datetime) -> list[int]:
+    """Takes off whom merges brought, but those whom another one that is still merged brings; gives their ids."""
+    merges_at = target.timeline.filter(code=TimelineCode.MERGED_IN).values("at")
+    others = Incident.objects.filter(merged_into=target).exclude(pk=source.pk)
+    stay = set(others.values_list("contact_id", flat=True))
+    stay |= set(Follower.objects.filter(incident__in=others, removed_at=None).values_list("contact_id", flat=True))
+    leave = target.followers.filter(removed_at=None, added_at__in=merges_at).exclude(contact_id__in=stay)
+    gone = sorted(leave.values_list("contact_id", flat=True))
+    leave.update(removed_at=at)
+    return gone
 
 
 def _part_messages(source: Incident, target: Incident) -> None:
@@ -309,8 +333,31 @@ def _charge_anew(source: Incident, *, actor: User | None, at: datetime, key: str
     IncidentCharge.objects.create(incident=source, charge=made)
 
 
-def _give_start_back(target: Incident, *, since: datetime) -> None:
-    """The clock that stays runs from its own start again, if it still runs: the earlier one is its own once more."""
+def _still_merged(target: Incident, *, but: Incident) -> list[TimelineEntry]:
+    """The steps with which the others that are merged into it came there, first to last."""
+    others = Incident.objects.filter(merged_into=target).exclude(pk=but.pk)
+    came = TimelineEntry.objects.filter(incident__in=others, code=TimelineCode.MERGED).order_by("pk")
+    return list({step.incident_id: step for step in came}.values())
+
+
+def _give_start_back(target: Incident, others: list[TimelineEntry]) -> None:
+    """The clock that stays runs from the earliest start of those that are still one, if it still runs (D12)."""
     link = IncidentClock.objects.select_related("clock").get(incident=target, current=True)
-    if link.clock.ended_at is None and link.clock.started_at < since:
+    reopened = target.timeline.filter(code=TimelineCode.REOPENED).order_by("pk").last()
+    own = target.opened_at if reopened is None else reopened.at
+    ended = [step.data["clock"] for step in others if step.data["ended"] and step.at >= own]
+    starts = ResponseClock.objects.filter(pk__in=ended).values_list("started_at", flat=True)
+    since = min([own, *starts])
+    if link.clock.ended_at is None and link.clock.started_at != since:
         replan_clock(clock_id=link.clock_id, started_at=since, restored=True)
+
+
+def _unanswered_since(target: Incident, others: list[TimelineEntry]) -> datetime | None:
+    """Since when a word of the customer's waits there: their own, or of those that are still merged into it (D10)."""
+    turns = target.timeline.filter(Q(code__in=(TimelineCode.ANSWERED, TimelineCode.REOPENED)) | ANSWERED_BY_CALL)
+    turn = turns.order_by("pk").last()
+    after = 0 if turn is None else turn.pk
+    wrote = target.timeline.filter(code=TimelineCode.CUSTOMER_WROTE, pk__gt=after).order_by("pk").first()
+    since = [datetime.fromisoformat(step.data["wrote"]) for step in others if step.pk > after and step.data["wrote"]]
+    since += [step.at for step in (turn,) if step is not None and step.code == TimelineCode.REOPENED]
+    return min([*since, *([wrote.at] if wrote else [])], default=None)

@@ -67,7 +67,6 @@ class Joined:
     words: Words
     points: int
     ended: bool
-    new: set[int]
 
 
 @dataclass
@@ -129,6 +128,7 @@ class Life:
     end: End | None = None
     words: Words = field(default_factory=list)  # of the customer, which nobody has answered
     followers: set[int] = field(default_factory=set)
+    brought: set[int] = field(default_factory=set)  # of the followers, those whom merges brought
     cases: dict[int, Case] = field(default_factory=dict)  # by number of the charge
     steps: list[str] = field(default_factory=list)
 
@@ -399,8 +399,9 @@ class Lives:
             said.where, said.home = target.pk, said.home or source.pk
         new = self.readers(source) - self.readers(target)
         target.followers |= new
+        target.brought |= new
         self.mail(source, "merged")
-        source.joined = Joined(source.status, source.first is None, source.words, points, ran, new)
+        source.joined = Joined(source.status, source.first is None, source.words, points, ran)
         target.words += [(word, source.pk) for word, _from in source.words]
         self.shuts(source, "merged", at)
         source.end, source.merged, source.merged_at = None, target.pk, at
@@ -421,7 +422,8 @@ class Lives:
         target.words = [word for word in target.words if word[1] != source.pk]
         self._takes_messages(source, target)
         others = self.into(target)
-        target.followers -= joined.new - {pk for other in others for pk in self.readers(other)}
+        leave = target.brought - {pk for other in others for pk in self.readers(other)}
+        target.followers, target.brought = target.followers - leave, target.brought - leave
         if joined.ended:
             source.clock.ended = None
             if target.clock.ended is None:

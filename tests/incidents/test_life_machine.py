@@ -627,6 +627,7 @@ class Desk(RuleBasedStateMachine):
         if done is not None:
             assert done == (contact.pk in life.followers)
             life.followers.discard(contact.pk)
+            life.brought.discard(contact.pk)
             life.steps += ["follower_removed"] if done else []
             self.repeats(send)
 
