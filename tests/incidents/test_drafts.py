@@ -8,13 +8,13 @@ import pytest
 
 from incidents import access
 from incidents.models import Draft, Incident
-from incidents.services import opening
+from incidents.services import merging, opening
 from incidents.services.common import KeyReused
 from points.models import Charge
 from points.services import NotEnoughPoints
 from supportdesk.people.scope import scope_of_contact
 from tests.cast import Cast
-from tests.incidents_helpers import a_release, a_report, with_points
+from tests.incidents_helpers import a_release, a_report, opened, with_points
 
 pytestmark = pytest.mark.rule("D8")
 
@@ -111,3 +111,23 @@ def test_a_draft_that_was_put_away_is_not_found_again_by_its_form(cast: Cast, at
     opening.discard_draft(draft_id=draft.pk, at=at)
     with pytest.raises(KeyReused):
         opening.report_problem(report=a_report(cast.owner), at=at, key=draft.key)
+
+
+@pytest.mark.rule("D35")
+@pytest.mark.parametrize("as_draft", [False, True])
+def test_sent_again_after_a_merge_it_is_still_the_first(cast: Cast, at: datetime, as_draft: bool):
+    """Its first message stands in the incident that it was merged into by then."""
+    report = a_report(cast.owner)
+    if not as_draft:
+        with_points(cast.acme, 10, at=at)
+    made = opening.report_problem(report=report, at=at, key="one key")
+    if as_draft:
+        with_points(cast.acme, 10, at=at)
+        draft_id, made = made.pk, opening.open_draft(draft_id=made.pk, at=at)
+    stays = opened(cast.owner, at=at)
+    merging.merge(incident_id=made.pk, into_id=stays.pk, user=cast.technician, at=at)
+    if as_draft:
+        assert opening.open_draft(draft_id=draft_id, at=at) == made
+    assert opening.report_problem(report=report, at=at, key="one key") == made
+    with pytest.raises(KeyReused):
+        opening.report_problem(report=a_report(cast.owner, text="Another"), at=at, key="one key")
