@@ -48,7 +48,8 @@ def dispose(*, incident_id: int, disposition: str, text: str, user: User, at: da
         raise SameDisposition
     message = None
     if text:
-        message_before(key, incident_id=incident_id, text=text, kind=MessageKind.ANSWER)
+        if message_before(key, incident_id=incident_id, text=text, kind=MessageKind.ANSWER) is not None:
+            raise KeyReused
         message = Message.objects.create(
             incident=incident, kind=MessageKind.ANSWER, via=Via.DESK, user=user, text=text, at=at, key=key
         )

@@ -86,3 +86,18 @@ def test_on_the_desk_and_in_the_portal(cast: Cast, clock_at: datetime):
     taken = {"feature-key": "a-key-of-it", "feature-disposition": "planned", "feature-text": ""}
     assert desk.post(address, taken).status_code == 302
     assert "planned" in signed_in(cast.owner).get(f"/incidents/{incident.number}/").content.decode()
+
+
+def test_a_key_that_made_an_answer_disposes_nothing(cast: Cast, at: datetime):
+    incident = opened(cast.owner, at=at, kind=Kind.FEATURE)
+    answer = answered(incident, cast.technician, at=at, text="Next spring.")
+    with pytest.raises(KeyReused):
+        dispose(
+            incident_id=incident.pk,
+            disposition="planned",
+            text=answer.text,
+            user=cast.technician,
+            at=at + HOUR,
+            key=answer.key,
+        )
+    assert again(incident).disposition == "received"
