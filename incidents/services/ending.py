@@ -106,7 +106,9 @@ def take_back(*, incident_id: int, step_id: int, user: User, at: datetime) -> In
     paid = _charge_anew(incident, step, user=user, at=at)
     link = incident.clocks.select_related("clock").get(current=True)
     resumed = resume_clock(clock_id=link.clock_id, place=incident.customer.place)
-    wrote = incident.timeline.filter(code=TimelineCode.CUSTOMER_WROTE, pk__gt=step.pk).order_by("pk").first()
+    # By phone they ask to re-open it without writing (D20).
+    words = (TimelineCode.CUSTOMER_WROTE, TimelineCode.REOPEN_ASKED)
+    wrote = incident.timeline.filter(code__in=words, pk__gt=step.pk).order_by("pk").first()
     status = after_take_back(
         was=step.data["from"], answered=resumed.clock.answered_at is not None, wrote_since=wrote is not None
     )

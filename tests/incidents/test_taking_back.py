@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from incidents.announcing import announce_due
 from incidents.models import Incident
-from incidents.services import conversation, ending, reopening
+from incidents.services import calls, conversation, ending, reopening
 from incidents.services.common import NotAllowed
 from incidents.services.places import move_customer
 from points.models import Charge, Entry, GiveBack
@@ -279,3 +279,23 @@ def test_the_customer_is_told_in_a_line(cast: Cast, at: datetime):
     assert "answers by Tuesday 1 December, 14:00, your time in New York" in first.text
     assert "Closing this incident was a mistake" in second.text
     assert "spent" not in second.text
+
+
+@pytest.mark.rule("D16", "D20")
+def test_a_re_opening_asked_for_by_phone_meanwhile_is_a_word_that_waits(cast: Cast, at: datetime):
+    incident = opened(cast.owner, at=at)
+    answered(incident, cast.technician, at=at, then="waiting")
+    answered(incident, cast.technician, at=at + TICK, then="closed")
+    calls.log_call(
+        incident_id=incident.pk,
+        contact=cast.owner,
+        direction="in",
+        text="It is the same again.",
+        user=cast.technician,
+        at=at + TICK * 2,
+        key=key(),
+        reopen=True,
+    )
+    taken_back(incident, cast.technician, at=at + TICK * 3)
+    now = again(incident)
+    assert (now.status, now.wrote_at, now.reopen_asked_at) == ("open", at + TICK * 2, None)
