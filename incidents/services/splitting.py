@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from incidents.dividing import Part, Problem, flaws, one_line
+from incidents.dividing import Flaw, Part, Problem, flaws, one_line
 from incidents.mails import splits as mails
 from incidents.models import Incident, MessageKind, Proposal, ProposalPart, TimelineCode, TimelineEntry
 from incidents.services.common import KeyReused, Refused, lock_incident, must_allow, note_step
@@ -234,7 +234,8 @@ def accept_proposal(
 
     Accepting twice gives the same. Messages and files are those that were chosen, but for what is gone.
 
-    Raises ProposalWithdrawn, ProposalLapsed, NotAllowed, NotEnoughPoints; then nothing has changed.
+    Raises ProposalWithdrawn, ProposalLapsed, NotAllowed, NotEnoughPoints, CannotDivide where a parting has taken all
+    messages of a part away (D35); then nothing has changed.
     """
     proposal, incident = _locked(proposal_id)
     if proposal.state == Proposal.State.ACCEPTED:
@@ -245,6 +246,7 @@ def accept_proposal(
     on_hand = balance(customer_id=incident.customer_id, at=at)
     if on_hand < needed:
         raise NotEnoughPoints(needed=needed, on_hand=on_hand)
+    _must_have_messages(proposal, incident)
     return _carry_out(proposal, incident, at=at, user=user, contact=contact)
 
 
@@ -294,6 +296,16 @@ def must_wait(proposal: Proposal, *, at: datetime) -> None:
         raise ProposalWithdrawn
     if proposal.state == Proposal.State.LAPSED or proposal.kept_until <= at:
         raise ProposalLapsed
+
+
+def _must_have_messages(proposal: Proposal, incident: Incident) -> None:
+    """Each part still has a message that its customer can read (D14)."""
+    rows = proposal.parts.filter(position__gt=0).prefetch_related("messages")
+    kept = messages_of(incident, (message.pk for row in rows for message in row.messages.all()))
+    read = {message.pk for message in kept if message.kind != MessageKind.NOTE}
+    empty = [row.position for row in rows if read.isdisjoint(message.pk for message in row.messages.all())]
+    if empty:
+        raise CannotDivide(tuple(Problem(position=position, flaw=Flaw.NO_MESSAGE) for position in empty))
 
 
 def settle(

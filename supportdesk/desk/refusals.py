@@ -83,6 +83,8 @@ def attempt(act: Callable[[], object]) -> str | None:
         return _("It is their own incident: they get its mails anyway.")
     except following.TooManyFollowers:
         return _("%(n)d contacts follow this incident: that is the most.") % {"n": POLICY.followers_max}
+    except splitting.CannotDivide:
+        return _("What was to be copied is not here any more. Nothing was changed: withdraw it and split it anew.")
     except splitting.ProposalWaits:
         return _("A proposal waits for points already. Carry it out or withdraw it before you make another.")
     except splitting.ProposalAccepted:

@@ -66,6 +66,9 @@ def _act(request: DeskRequest, number: str, verbs: dict[str, Verb]) -> HttpRespo
         )
     except (merging.MergedAlready, merging.NotMerged):
         messages.warning(request, _("This has changed meanwhile: it cannot be parted any more."), extra_tags="soon")
+    except splitting.CannotDivide:
+        said = _("What was to be copied is not here any more. Nothing was spent; we look at it.")
+        messages.warning(request, said, extra_tags="soon")
     except NotAllowed:
         messages.warning(request, _("This incident has ended meanwhile. Nothing was spent."), extra_tags="soon")
     except NotEnoughPoints as short:

@@ -6,21 +6,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from incidents.dividing import Part
+from incidents.dividing import Flaw, Part
 from incidents.models import Attachment, Incident, Message, Proposal
-from incidents.services import splitting
+from incidents.services import merging, splitting
 from incidents.services.common import NotAllowed, set_status
 from incidents.statuses import Status
 from incidents.stories import say
 from points.queries import balance
 from points.services import NotEnoughPoints
+from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
 from tests.cast import Cast
 from tests.incidents.splitting import a_file, divided, first_message, offspring, rows
-from tests.incidents_helpers import again, answered, opened, steps, with_points
+from tests.incidents_helpers import again, answered, key, opened, signed_in, steps, with_points
 
 pytestmark = pytest.mark.rule("D8", "D14")
 DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
 
 
 @pytest.fixture
@@ -242,3 +244,28 @@ def test_a_contact_without_an_address_gets_no_mail_and_may_accept_all_the_same(c
     with_points(cast.acme, 20, at=at)
     accepted(proposal, cast, at=at)
     assert len(offspring(incident)) == 2
+
+
+@pytest.mark.rule("D35")
+def test_a_part_whose_messages_went_with_a_parting_is_not_made(cast: Cast, incident: Incident, at: datetime):
+    other = opened(cast.owner, at=at, points=0)
+    merging.merge(incident_id=other.pk, into_id=incident.pk, user=cast.technician, at=at)
+    theirs = Message.objects.get(written_on=other)
+    parts = [Part(subject=f"Part {number}", message_ids=(theirs.pk,)) for number in range(4)]
+    proposal = divided(incident, cast.technician, at=at, parts=parts)
+    merging.unmerge(incident_id=other.pk, user=cast.technician, at=at + TICK, key=key())
+    with_points(cast.acme, 100, at=at)
+    before = rows()
+    with pytest.raises(splitting.CannotDivide) as refused:
+        accepted(proposal, cast, at=at + DAY)
+    assert {problem.flaw for problem in refused.value.problems} == {Flaw.NO_MESSAGE}
+    assert rows() == before
+    with clock.set_to(at + DAY):
+        page = signed_in(cast.owner).post(
+            f"/incidents/{incident.number}/proposal/accept/", {"proposal": proposal.pk}, follow=True
+        )
+        assert "What was to be copied is not here any more" in page.content.decode()
+        desk = signed_in(cast.technician).post(
+            f"/desk/incidents/{incident.number}/split/carry-out/", {"proposal": proposal.pk}, follow=True
+        )
+        assert "What was to be copied is not here any more" in desk.content.decode()
