@@ -144,7 +144,10 @@ def _ask_to_reopen(incident: Incident, *, contact: Contact, at: datetime) -> Out
 
 def _logged_before(incident: Incident, message: Message, *, contact: Contact, direction: str, then: str) -> Logged:
     """What a call did that is sent once more; KeyReused where it was another one."""
-    data = incident.timeline.get(code=TimelineCode.CALLED, data__message=message.pk).data
+    step = incident.timeline.filter(code=TimelineCode.CALLED, data__message=message.pk).first()
+    if step is None:
+        raise KeyReused  # of a call on another incident that was merged into this one (D35)
+    data = step.data
     answered = "then" in data
     if (message.contact_id, message.direction) != (contact.pk, direction) or (answered and data["then"] != then):
         raise KeyReused

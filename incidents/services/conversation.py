@@ -174,9 +174,6 @@ def answer(
         mails.closed(incident, message=message, at=at, leave_out=left_out)
     else:
         move(incident, status, at=at, user=user)
-        if status is Status.WAITING:
-            # What waited already waits for this answer's sake now: silence begins anew (D10).
-            incident.waits_since, incident.reminded_at = at, None
         mails.answered(incident, message=message, at=at, leave_out=left_out)
     incident.last_at = at
     incident.save()

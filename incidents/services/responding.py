@@ -49,6 +49,9 @@ def respond(
     if incident.owner is None:
         incident.owner = user
         note_step(incident, TimelineCode.TAKEN, at=at, user=user)
+    if incident.status == then == Status.WAITING:
+        # What waited already waits for this answer's sake now: silence begins anew (D10).
+        incident.waits_since, incident.reminded_at = at, None
     return at
 
 

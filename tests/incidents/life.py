@@ -279,6 +279,8 @@ class Lives:
         life.words = []
         if then == "closed":
             self.shuts(life, "closed", at)
+        elif then == life.status == "waiting":
+            life.waits, life.reminded = at, None
         else:
             self.moves(life, then, at)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from incidents.models import Channel, Direction, Draft, Incident, MessageKind, TimelineCode, Via
-from incidents.services import conversation, opening
+from incidents.services import conversation, merging, opening
 from incidents.services.calls import ContactGone, Logged, NoAddress, NotTheirs, log_call, open_by_phone, send_form
 from incidents.services.common import KeyReused, NotAllowed, TextMissing, TextTooLong
 from points.models import Charge
@@ -345,3 +345,18 @@ class TestACallOnAnIncident:
         with pytest.raises(NotAllowed):
             call(incident, cast, at=at)
         assert not incident.messages.filter(kind="call").exists()
+
+    @pytest.mark.rule("D10")
+    def test_what_waits_already_waits_anew(self, cast: Cast, at: datetime):
+        incident = opened(cast.owner, at=at)
+        answered(incident, cast.technician, at=at, then="waiting")
+        call(incident, cast, at=at + HOUR, then="waiting")
+        assert again(incident).waits_since == at + HOUR
+
+    @pytest.mark.rule("D35")
+    def test_a_key_of_a_call_that_came_with_a_merge_is_refused(self, cast: Cast, at: datetime):
+        source, target = opened(cast.owner, at=at), opened(cast.owner, at=at)
+        call(source, cast, at=at, key="one key")
+        merging.merge(incident_id=source.pk, into_id=target.pk, user=cast.technician, at=at + HOUR)
+        with pytest.raises(KeyReused):
+            call(target, cast, at=at + HOUR, key="one key")
