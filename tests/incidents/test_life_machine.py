@@ -50,7 +50,7 @@ from incidents.services import (
     silence,
     splitting,
 )
-from incidents.services.common import KeyReused, NotAllowed, TextMissing
+from incidents.services.common import BugUndecided, KeyReused, NotAllowed, TextMissing
 from incidents.statuses import Act, allows
 from incidents.stories import say
 from points.models import Lot
@@ -305,7 +305,7 @@ class Desk(RuleBasedStateMachine):
         life = self.life(place)
         whom = self.contact(to).user if to == "owner" else self.user(to)
         assert whom is not None
-        why = {ownership.NotStaff} if to == "owner" else self.may(life, "take")
+        why: Why = {ownership.NotStaff} if to == "owner" else self.may(life, "take")
 
         def send() -> Incident:
             return ownership.assign(incident_id=life.pk, to=whom, user=self.user(by), at=self.at)
@@ -416,7 +416,7 @@ class Desk(RuleBasedStateMachine):
         if not why and life.first is not None:
             why = {declining.ClosedBefore}
         elif not why and life.case is not None and life.case.state != "determined":
-            why = {declining.BugUndecided}
+            why = {BugUndecided}
         made = self.plays(why, send)
         if made is not None:
             self.model.declines(life, made.pk, "" if reason == "other" else reason, self.at)
@@ -695,7 +695,9 @@ class Desk(RuleBasedStateMachine):
 
     def is_divided(self, proposal: Plan, owner: int | None = None) -> None:
         made = Incident.objects.filter(part__proposal=proposal.pk).order_by("part__position")
-        copies = [(incident.pk, dict(incident.messages.values_list("copied_from", "pk"))) for incident in made]
+        copies = [
+            (incident.pk, {copy.copied_from_id or 0: copy.pk for copy in incident.messages.all()}) for incident in made
+        ]
         self.model.divides(proposal, copies, owner or proposal.by, self.at)
 
     def a_plan(self, place: int, kind: str) -> Plan | None:
@@ -769,7 +771,7 @@ class Desk(RuleBasedStateMachine):
         why: Why = {merging.IntoItself} if source is target else set()
         why |= {merging.MergedAlready} if source.merged or target.merged else set()
         why |= self.may(source, "merge") | self.may(target, "merge_into")
-        why |= {merging.CreditUndecided} if source.case and source.case.state != "determined" else set()
+        why |= {BugUndecided} if source.case and source.case.state != "determined" else set()
         if self.plays(why, send) is not None:
             self.model.merges(source, target, self.at)
             self.repeats(send)
@@ -827,7 +829,9 @@ class Desk(RuleBasedStateMachine):
             return
         life = self.model.lives[proposal.life]
         target = self.model.lives[life.merged or 0]
-        why: Why = {merging.ProposalGone} if proposal.until <= self.at + TICK or proposal.state == "lapsed" else set()
+        why: Why = (
+            {splitting.ProposalLapsed} if proposal.until <= self.at + TICK or proposal.state == "lapsed" else set()
+        )
         why |= {merging.MergedAlready} if target.merged else set()
         why |= {NotEnoughPoints} if self.model.on_hand(self.at + TICK) < PRICE[life.channel] else set()
         self.plays(why, send)
