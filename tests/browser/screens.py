@@ -23,6 +23,8 @@ SHOTS = (
     ("incident", TECHNICIAN, "", "light", False),
     ("report", CUSTOMER, "/report/", "light", False),
     ("report-phone", CUSTOMER, "/report/", "light", True),
+    ("split", TECHNICIAN, "split", "light", False),
+    ("call", TECHNICIAN, "call", "light", False),
     ("points", CUSTOMER, "/points/", "light", False),
 )
 
@@ -41,10 +43,17 @@ def main(base_url: str, folder: Path = FOLDER) -> None:
 
 
 def _open(page: Page, path: str) -> None:
-    page.goto(path or "/desk/")
-    if not path:
+    if path == "call":
+        page.goto("/desk/call/?q=isla")
+        page.get_by_role("link", name="Isla Renwick").first.click()
+        page.wait_for_url("**/desk/call/*/")
+        return
+    page.goto("/desk/" if path in ("", "split") else path)
+    if path in ("", "split"):
         page.get_by_role("link", name=SUBJECT).click()
         page.wait_for_url("**/incidents/*/")
+    if path == "split":
+        page.goto(f"{page.url}split/")
     if "report" in path:
         page.get_by_label("Operation").check()
         page.get_by_label("Product", exact=True).select_option(label="Quillmark Server")
