@@ -156,9 +156,12 @@ class Desk(RuleBasedStateMachine):
         do()
         assert digest() == before
 
-    def life(self, place: int) -> Life:
+    def life(self, place: int, act: str = "") -> Life:
+        """Any of them; three times in four one that allows the act, for by chance alone few come far."""
         lives = list(self.model.lives.values())
-        return lives[place % len(lives)]
+        able = [life for life in lives if act and life.may(act)]
+        lives = able if able and place % 4 else lives
+        return lives[place // 4 % len(lives)]
 
     def may(self, life: Life, act: str) -> Why:
         return set() if life.may(act) else {NotAllowed}
@@ -260,11 +263,6 @@ class Desk(RuleBasedStateMachine):
             self.drafts.append((made.pk, self.model.after_days(self.at, 30), {**content, "then": "open"}))
         self.sends_again("same", send, made)
 
-    @rule(who=people)
-    def reports_anew_from_another_customers(self, who: str) -> None:
-        report = a_report(self.contact(who), origin_id=self.foreign.pk)
-        self.plays({opening.OriginNotTheirs}, lambda: opening.report_problem(report=report, at=self.at, key=key()))
-
     @precondition(lambda self: self.drafts)
     @rule(place=places)
     def opens_a_draft(self, place: int) -> None:
@@ -289,7 +287,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff)
     def takes(self, place: int, by: str) -> None:
-        life, user = self.life(place), self.user(by)
+        life, user = self.life(place, "take"), self.user(by)
         why = self.may(life, "take")
         if not why and life.owner not in (None, user.pk):
             why = {ownership.TakenBySomeoneElse}
@@ -302,7 +300,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff, to=st.sampled_from(["technician", "colleague", "owner"]))
     def hands_over(self, place: int, by: str, to: str) -> None:
-        life = self.life(place)
+        life = self.life(place, "take")
         whom = self.contact(to).user if to == "owner" else self.user(to)
         assert whom is not None
         why: Why = {ownership.NotStaff} if to == "owner" else self.may(life, "take")
@@ -318,7 +316,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff, then=thens, text=words, again=agains)
     def answers(self, place: int, by: str, then: str, text: str, again: str) -> None:
-        life, form_key = self.life(place), key()
+        life, form_key = self.life(place, "answer"), key()
 
         def send(text: str = text) -> Message:
             return conversation.answer(
@@ -333,7 +331,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff, text=words, again=agains)
     def notes(self, place: int, by: str, text: str, again: str) -> None:
-        life, form_key = self.life(place), key()
+        life, form_key = self.life(place, "note"), key()
 
         def send(text: str = text) -> Message:
             return conversation.note(incident_id=life.pk, text=text, user=self.user(by), at=self.at, key=form_key)
@@ -356,7 +354,7 @@ class Desk(RuleBasedStateMachine):
     def logs_a_call(
         self, place: int, by: str, who: str, then: str, text: str, mail: bool, reopen: bool, again: str
     ) -> None:
-        life, form_key, contact = self.life(place), key(), self.contact(who)
+        life, form_key, contact = self.life(place, "call"), key(), self.contact(who)
 
         def send(text: str = text) -> calls.Logged:
             return calls.log_call(
@@ -390,7 +388,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff)
     def closes_without_a_word(self, place: int, by: str) -> None:
-        life = self.life(place)
+        life = self.life(place, "close")
         why = self.may(life, "close")
         if not why and (life.words or life.clock.ended is None):
             why = {conversation.NoAnswerYet}
@@ -405,7 +403,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff, reason=st.sampled_from(["tuning", "other"]), text=words, again=agains)
     def declines(self, place: int, by: str, reason: str, text: str, again: str) -> None:
-        life, form_key = self.life(place), key()
+        life, form_key = self.life(place, "decline"), key()
 
         def send(text: str = text) -> Message:
             return declining.decline(
@@ -455,7 +453,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, who=people, text=words, again=agains)
     def writes(self, place: int, who: str, text: str, again: str) -> None:
-        life = self.life(place)
+        life = self.life(place, "customer_message")
         form_key, there = key(), self.model.lead(life)
 
         def send(text: str = text) -> conversation.Added:
@@ -471,7 +469,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, who=people, text=words, again=agains)
     def needs_no_more_help(self, place: int, who: str, text: str, again: str) -> None:
-        life, form_key, contact = self.life(place), key(), self.contact(who)
+        life, form_key, contact = self.life(place, "customer_close"), key(), self.contact(who)
 
         def send(text: str = text) -> Incident:
             return ending.customer_close(incident_id=life.pk, contact=contact, text=text, at=self.at, key=form_key)
@@ -509,7 +507,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff, again=agains)
     def marks_a_bug(self, place: int, by: str, again: str) -> None:
-        life, form_key = self.life(place), key()
+        life, form_key = self.life(place, "mark_bug"), key()
 
         def send(text: str = "QM-1") -> CreditCase:
             return crediting.mark_bug(incident_id=life.pk, reference=text, user=self.user(by), at=self.at, key=form_key)
@@ -571,7 +569,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, by=staff, to=st.sampled_from(["received", "planned", "released"]), text=words)
     def disposes(self, place: int, by: str, to: str, text: str) -> None:
-        life, form_key = self.life(place), key()
+        life, form_key = self.life(place, "dispose"), key()
         why = self.may(life, "dispose")
         why |= set() if life.kind == "feature" else {disposing.NotAFeatureRequest}
         why |= {disposing.SameDisposition} if life.disposition == to else set()
@@ -597,7 +595,7 @@ class Desk(RuleBasedStateMachine):
         by=st.sampled_from(["technician", "owner", "restricted", "stranger"]),
     )
     def adds_a_follower(self, place: int, whom: str, by: str) -> None:
-        life, contact = self.life(place), self.contact(whom)
+        life, contact = self.life(place, "follow"), self.contact(whom)
         who: dict[str, Any] = {"user": self.user(by)} if by == "technician" else {"by": self.contact(by)}
         why: Why = {following.MayNotAdd} if by == "restricted" else set()
         why |= {following.NoColleague} if "stranger" in (whom, by) else set()
@@ -643,7 +641,7 @@ class Desk(RuleBasedStateMachine):
         again=agains,
     )
     def splits(self, place: int, by: str, count: int, odd: str, chosen: int, again: str) -> None:
-        life, form_key = self.life(place), key()
+        life, form_key = self.life(place, "split"), key()
         there = self.model.of(life)
         read = [said.pk for said in there if said.kind != "note"]
         picked = [read[(chosen + number) % len(read)] for number in range(count)] if read else []
@@ -700,11 +698,11 @@ class Desk(RuleBasedStateMachine):
         ]
         self.model.divides(proposal, copies, owner or proposal.by, self.at)
 
-    def a_plan(self, place: int, kind: str) -> Plan | None:
+    def a_plan(self, place: int, kind: str) -> Plan:
         plans = [proposal for proposal in self.model.plans.values() if proposal.kind == kind]
         waiting = [proposal for proposal in plans if proposal.state == "waiting"]
         found = waiting if waiting and place % 4 else plans
-        return found[place % len(found)] if found else None
+        return found[place % len(found)]
 
     def settled(self, proposal: Plan) -> Why:
         if proposal.state == "accepted":
@@ -713,11 +711,10 @@ class Desk(RuleBasedStateMachine):
             return {splitting.ProposalWithdrawn}
         return {splitting.ProposalLapsed} if proposal.until <= self.at + TICK or proposal.state == "lapsed" else set()
 
+    @precondition(lambda self: any(p.kind == "split" for p in self.model.plans.values()))
     @rule(place=places, by=st.sampled_from(["technician", "owner"]))
     def accepts_a_split(self, place: int, by: str) -> None:
         proposal = self.a_plan(place, "split")
-        if proposal is None:
-            return
         life = self.model.lives[proposal.life]
         who: dict[str, Any] = {"user": self.user(by)} if by == "technician" else {"contact": self.contact(by)}
 
@@ -736,11 +733,10 @@ class Desk(RuleBasedStateMachine):
             self.is_divided(proposal, self.user(by).pk if by == "technician" else None)
             self.repeats(send)
 
+    @precondition(lambda self: any(p.kind == "split" for p in self.model.plans.values()))
     @rule(place=places, by=st.sampled_from(["technician", "owner"]))
     def withdraws_a_split(self, place: int, by: str) -> None:
         proposal = self.a_plan(place, "split")
-        if proposal is None:
-            return
         life = self.model.lives[proposal.life]
 
         def send() -> Proposal:
@@ -760,7 +756,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=places, other=places, by=staff)
     def merges(self, place: int, other: int, by: str) -> None:
-        source, target = self.life(place), self.life(other)
+        source, target = self.life(place, "merge"), self.life(other, "merge_into")
 
         def send() -> Incident:
             return merging.merge(incident_id=source.pk, into_id=target.pk, user=self.user(by), at=self.at)
@@ -776,9 +772,14 @@ class Desk(RuleBasedStateMachine):
             self.model.merges(source, target, self.at)
             self.repeats(send)
 
-    @rule(place=places, away=st.booleans())
-    def merges_with_another_customers(self, place: int, away: bool) -> None:
-        one, two = (self.life(place).pk, self.foreign.pk)[:: -1 if away else 1]
+    @rule(place=places, what=st.sampled_from(["merge", "merge_into", "anew"]))
+    def reaches_for_another_customers(self, place: int, what: str) -> None:
+        mine, theirs = self.life(place).pk, self.foreign.pk
+        if what == "anew":
+            report = a_report(self.contact("owner"), origin_id=theirs)
+            self.plays({opening.OriginNotTheirs}, lambda: opening.report_problem(report=report, at=self.at, key=key()))
+            return
+        one, two = (mine, theirs) if what == "merge" else (theirs, mine)
         self.plays(
             {merging.AnotherCustomers},
             lambda: merging.merge(incident_id=one, into_id=two, user=self.user("technician"), at=self.at),
@@ -814,11 +815,10 @@ class Desk(RuleBasedStateMachine):
             self.model.parts(proposal, self.at)
         self.repeats(send)
 
+    @precondition(lambda self: any(p.kind == "unmerge" for p in self.model.plans.values()))
     @rule(place=places, by=st.sampled_from(["technician", "owner"]))
     def accepts_a_parting(self, place: int, by: str) -> None:
         proposal = self.a_plan(place, "unmerge")
-        if proposal is None:
-            return
         who: dict[str, Any] = {"user": self.user(by)} if by == "technician" else {"contact": self.contact(by)}
 
         def send() -> None:
@@ -838,6 +838,69 @@ class Desk(RuleBasedStateMachine):
         if not why:
             self.model.parts(proposal, self.at)
             self.repeats(send)
+
+    # Whole stories, for by chance alone few are told to their end
+
+    @rule(place=places, then=thens, same=st.booleans(), ahead=st.sampled_from([TICK, DAY, 31 * DAY]))
+    def closes_and_is_asked_to_reopen(self, place: int, then: str, same: bool, ahead: timedelta) -> None:
+        place *= 4
+        self.answers(place, by="technician", then=then, text="Try this.", again="")
+        self.closes_without_a_word(place, by="colleague")
+        self.at += ahead
+        self.logs_a_call(place, "admin", "owner", then, "Again.", mail=True, reopen=True, again="")
+        self.writes(place, who="owner", text="It is back.", again="")
+        self.decides_on_a_reopening(place, "technician", same=same, text="Another problem.", again="same")
+
+    @precondition(lambda self: sum(life.may("merge") for life in self.model.lives.values()) > 1)
+    @rule(
+        place=places,
+        other=places,
+        first=st.sampled_from(["", "source", "target", "both"]),
+        between=st.sampled_from(["", "message", "answer", "split", "close", "decline", "report"]),
+        ahead=st.sampled_from([TICK, 5 * HOUR, 30 * HOUR]),
+        part=st.booleans(),
+    )
+    def is_taken_for_a_duplicate(
+        self, place: int, other: int, first: str, between: str, ahead: timedelta, part: bool
+    ) -> None:
+        able = [number for number, life in enumerate(self.model.lives.values()) if life.may("merge")]
+        source, target = (able[number % len(able)] * 4 for number in (place, place + 1 + other % (len(able) - 1)))
+        for who in {"both": (source, target), "source": (source,), "target": (target,)}.get(first, ()):
+            self.answers(who, by="technician", then="waiting", text="Try this.", again="")
+            self.writes(who, who="owner", text="No.", again="")
+        self.merges(source, target, by="technician")
+        self.at += ahead
+        self.all_is_as_the_model_has_it()
+        if between == "message":
+            self.writes(source, who="restricted", text="And now?", again="same")
+        elif between == "answer":
+            self.answers(target, by="colleague", then="waiting", text="Try that.", again="")
+        elif between == "split" and len(self.model.lives) < 9:
+            self.splits(target, "admin", count=1, odd="", chosen=other, again="")
+        elif between == "close":
+            self.needs_no_more_help(target, who="owner", text="", again="")
+        elif between == "decline":
+            self.declines(target, by="technician", reason="tuning", text="This is tuning.", again="")
+        elif len(self.model.lives) < 9:
+            self.reports("owner", kind="operation", anew=True, place=source, again="")
+        self.all_is_as_the_model_has_it()
+        if part:
+            self.parts(place, by="technician", old_key=False)
+            self.all_is_as_the_model_has_it()
+            self.is_paid_for_at_last(place, "unmerge")
+
+    @precondition(lambda self: len(self.model.lives) < 9)
+    @rule(place=places, count=st.integers(1, 2), chosen=places)
+    def is_divided_once_it_is_paid_for(self, place: int, count: int, chosen: int) -> None:
+        self.splits(place, "technician", count=count, odd="", chosen=chosen, again="same")
+        self.all_is_as_the_model_has_it()
+        self.is_paid_for_at_last(place, "split")
+
+    def is_paid_for_at_last(self, place: int, kind: str) -> None:
+        if any(plan.kind == kind and plan.state == "waiting" for plan in self.model.plans.values()):
+            self.buys(30)
+            accept = self.accepts_a_split if kind == "split" else self.accepts_a_parting
+            accept(place * 4 + 1, by="owner" if place % 2 else "technician")
 
     # What runs by itself
 
