@@ -206,7 +206,9 @@ def _split(step: TimelineEntry, who: object) -> str:
 
 
 def _withdrawn(step: TimelineEntry, who: object) -> str:
-    """Who left it whole; nobody where it ended before there were points (D14)."""
+    """Who left it whole, or merged; nobody where it ended before there were points (D14, D35)."""
+    if step.data.get("kind") == Proposal.Kind.UNMERGE:
+        return _("%(who)s leaves it merged") % {"who": who}
     if step.contact is not None:
         return _("%(who)s leaves it whole") % {"who": who}
     if step.user is not None:

@@ -99,6 +99,7 @@ def merge(*, incident_id: int, into_id: int, user: User, at: datetime) -> Incide
             raise MergedAlready(one.merged_into)
     must_allow(source, Act.MERGE)
     must_allow(target, Act.MERGE_INTO)
+    at = max(at, _began(source))
     data = _end_own(source, user=user, at=at)
     moved = _join_clocks(source, target, at=at)
     Message.objects.filter(incident=source).update(written_on=Coalesce(F("written_on"), F("incident")), incident=target)
@@ -195,7 +196,8 @@ def leave_merged(*, proposal_id: int, contact: Contact, at: datetime) -> Proposa
         return proposal
     must_wait(proposal, at=at)
     settle(proposal, Proposal.State.WITHDRAWN, at=at)
-    note_step(source, TimelineCode.SPLIT_WITHDRAWN, at=at, contact=contact, data={"proposal": proposal.pk})
+    data = {"proposal": proposal.pk, "kind": proposal.kind}
+    note_step(source, TimelineCode.SPLIT_WITHDRAWN, at=at, contact=contact, data=data)
     return proposal
 
 
@@ -249,6 +251,12 @@ def _part(
     data = {"number": source.number, "other": source.pk, "followers": left}
     note_step(target, TimelineCode.UNMERGED_FROM, at=at, data=data, **who)
     merges.parted(source, other=target, points=step.data["points"], at=at)
+
+
+def _began(source: Incident) -> datetime:
+    """When its clock and its charge began: a little after the click, where it was re-opened or parted meanwhile."""
+    clock = source.clocks.values_list("clock__started_at", flat=True).get(current=True)
+    return max(clock, source.charges.values_list("charge__charged_at", flat=True).get(current=True))
 
 
 def _end_own(source: Incident, *, user: User, at: datetime) -> dict[str, Any]:
