@@ -821,22 +821,34 @@ class Desk(RuleBasedStateMachine):
         proposal = self.a_plan(place, "unmerge")
         who: dict[str, Any] = {"user": self.user(by)} if by == "technician" else {"contact": self.contact(by)}
 
-        def send() -> None:
-            merging.accept_parting(proposal_id=proposal.pk, at=self.at, **who)
+        def send() -> Proposal:
+            return merging.accept_parting(proposal_id=proposal.pk, at=self.at, **who)
 
         if proposal.state == "accepted":
             self.repeats(send)
             return
         life = self.model.lives[proposal.life]
-        target = self.model.lives[life.merged or 0]
-        why: Why = (
-            {splitting.ProposalLapsed} if proposal.until <= self.at + TICK or proposal.state == "lapsed" else set()
-        )
-        why |= {merging.MergedAlready} if target.merged else set()
+        why = self.settled(proposal)
+        target = self.model.lives.get(life.merged or 0)
+        why |= {merging.MergedAlready} if target is not None and target.merged else set()
         why |= {NotEnoughPoints} if self.model.on_hand(self.at + TICK) < PRICE[life.channel] else set()
-        self.plays(why, send)
-        if not why:
+        if self.plays(why, send) is not None:
             self.model.parts(proposal, self.at)
+            self.repeats(send)
+
+    @precondition(lambda self: any(p.kind == "unmerge" for p in self.model.plans.values()))
+    @rule(place=places)
+    def leaves_it_merged(self, place: int) -> None:
+        proposal = self.a_plan(place, "unmerge")
+
+        def send() -> Proposal:
+            return merging.leave_merged(proposal_id=proposal.pk, contact=self.contact("owner"), at=self.at)
+
+        if proposal.state == "withdrawn":
+            self.repeats(send)
+        elif self.plays(self.settled(proposal), send) is not None:
+            proposal.state = "withdrawn"
+            self.model.lives[proposal.life].steps.append("split_withdrawn")
             self.repeats(send)
 
     # Whole stories, for by chance alone few are told to their end
