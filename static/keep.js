@@ -32,7 +32,6 @@
   for (const field of document.querySelectorAll("[data-keep]")) {
     const form = field.form;
     const group = field.type === "radio" ? [...form.querySelectorAll(`input[type=radio][name="${CSS.escape(field.name)}"]`)] : [field];
-    const keep = () => { if (field.type !== "radio" || field.checked) write(nameOf(form, field.name), { key: keyOf(form), text: field.value }); };
     const found = kept(form, field.name);
     // What the page brought stands; a choice that it asks for still, or made for whoever comes, gives way.
     const isOpen = field.type === "radio" ? group[0] === field && !group.some((one) => one.checked) : !field.value || field.dataset.keep === "choice";
@@ -41,9 +40,13 @@
       else if (field.tagName !== "SELECT" || [...field.options].some((one) => one.value === found.text)) field.value = found.text;
       restored.push(group.find((one) => one.checked) || field);
     }
-    field.addEventListener(field.matches("select, [type=radio]") ? "change" : "input", () => { if (!restoring) keep(); });
-    form.addEventListener("submit", () => { if (field.value) keep(); });
   }
+
+  // Heard by the page, for a part of it may be replaced while one types.
+  const keep = (field) => { if (field.type !== "radio" || field.checked) write(nameOf(field.form, field.name), { key: keyOf(field.form), text: field.value }); };
+  const isKept = (field) => field.form && field.matches("[data-keep]");
+  for (const type of ["input", "change"]) document.addEventListener(type, ({ target }) => { if (!restoring && isKept(target)) keep(target); });
+  document.addEventListener("submit", ({ target }) => { for (const field of target.elements) if (isKept(field) && field.value) keep(field); }, true);
 
   // What else on the page goes by a choice hears of it, once every script is there.
   document.addEventListener("DOMContentLoaded", () => {

@@ -70,7 +70,7 @@ def test_declined_taken_back_closed_and_undone(drivers: Drivers, running_desk: R
         page.get_by_role("button", name="Take the decline back").click()
         page.get_by_text("Taken back: it is as before").wait_for()
         page.get_by_label("Answer", exact=True).fill("Then let us look at the query.")
-        page.get_by_label("then").select_option("closed")
+        page.locator("#id_answer-then").select_option("closed")
         page.get_by_role("button", name="Send answer").click()
         page.get_by_role("button", name="Undo").wait_for()
         looks_right(page, "desk-undo")

@@ -44,8 +44,9 @@ def test_a_half_written_answer_outlives_a_note_and_a_reload(drivers: Drivers, fu
 def test_a_report_outlives_its_tab_with_its_choices(drivers: Drivers) -> None:
     with drivers.person(CUSTOMER) as page:
         page.goto("/report/")
-        page.get_by_label("Product and release").select_option(index=1)
-        chosen = page.get_by_label("Product and release").input_value()
+        page.get_by_label("Product", exact=True).select_option(label="Quillmark Server")
+        page.get_by_label("Release").select_option(label="12.3")
+        chosen = page.get_by_label("Release").input_value()
         page.locator("[name=kind][value=configuration]").check()
         page.get_by_label("In one line").fill("The tab was closed")
         page.get_by_label("What happens").fill("Half an hour of typing")
@@ -54,7 +55,7 @@ def test_a_report_outlives_its_tab_with_its_choices(drivers: Drivers) -> None:
         page.close()
         page = context.new_page()
         page.goto("/report/")
-        expect(page.get_by_label("Product and release")).to_have_value(chosen)
+        expect(page.get_by_label("Release")).to_have_value(chosen)
         expect(page.locator("[name=kind][value=configuration]")).to_be_checked()
         expect(page.get_by_label("In one line")).to_have_value("The tab was closed")
         expect(page.get_by_label("What happens")).to_have_value("Half an hour of typing")
@@ -63,7 +64,7 @@ def test_a_report_outlives_its_tab_with_its_choices(drivers: Drivers) -> None:
         page.wait_for_url("**/incidents/*/")
         page.goto("/report/")
         expect(page.get_by_label("What happens")).to_have_value("")
-        expect(page.get_by_label("Product and release")).to_have_value("")
+        expect(page.get_by_label("Product", exact=True)).to_have_value("")
         expect(page.locator("[name=kind]:checked")).to_have_count(0)
 
 
@@ -150,5 +151,5 @@ def test_what_a_refused_page_shows_stands(drivers: Drivers) -> None:
         other.goto("/report/")
         other.get_by_label("What happens").fill("Of the second tab")
         page.get_by_role("button", name="Send and spend").click()
-        expect(page.get_by_text("Choose the product and release")).to_be_visible()
+        expect(page.get_by_text("Choose the product it happens with")).to_be_visible()
         expect(page.get_by_label("What happens")).to_have_value("Of the first tab")
