@@ -134,11 +134,12 @@ def _ask_to_reopen(incident: Incident, *, contact: Contact, at: datetime) -> Out
     first = incident.first_closed_at
     if incident.status != Status.CLOSED or first is None:
         return "kept"
+    if incident.reopen_asked_at is not None:
+        return "request"
     if not may_reopen(first_closed_at=first, zone=incident.customer.zone, at=at):
         return "too_late"
-    if incident.reopen_asked_at is None:
-        incident.reopen_asked_at = max(at, incident.closed_at or at)
-        note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
+    incident.reopen_asked_at = max(at, incident.closed_at or at)
+    note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
     return "request"
 
 

@@ -115,14 +115,15 @@ def _outcome_before(incident: Incident, message: Message) -> Outcome:
 
 def _effect_of_customer(incident: Incident, *, contact: Contact, at: datetime) -> Outcome:
     if incident.status == Status.CLOSED and incident.first_closed_at is not None:
+        if incident.reopen_asked_at is not None:
+            return "request"  # asked in time, and not decided: what is added later is never too late
         zone = incident.customer.zone
         if not may_reopen(first_closed_at=incident.first_closed_at, zone=zone, at=at):
             mails.reopening_too_late(incident, contact=contact, at=at)
             return "too_late"
-        if incident.reopen_asked_at is None:
-            # A mail that crossed the closure asks from the closure on, not from before it.
-            incident.reopen_asked_at = max(at, incident.closed_at or at)
-            note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
+        # A mail that crossed the closure asks from the closure on, not from before it.
+        incident.reopen_asked_at = max(at, incident.closed_at or at)
+        note_step(incident, TimelineCode.REOPEN_ASKED, at=at, contact=contact)
         return "request"
     if not incident.is_finished:
         move(incident, after_customer_message(incident.status), at=at, contact=contact)

@@ -317,9 +317,14 @@ class TestACallOnAnIncident:
         assert again(incident).reopen_asked_at == at + DAY
         step = incident.timeline.get(code=TimelineCode.REOPEN_ASKED)
         assert (step.user, step.contact) == (None, cast.owner)
+
+    @pytest.mark.rule("D16", "R13")
+    def test_by_phone_after_the_window_it_is_too_late(self, cast: Cast, at: datetime):
+        incident = opened(cast.owner, at=at)
+        answered(incident, cast.technician, at=at, then="closed")
         late = call(incident, cast, at=at + (POLICY.reopen_days + 2) * DAY, reopen=True)
         assert late.outcome == "too_late"
-        assert again(incident).reopen_asked_at == at + DAY
+        assert again(incident).reopen_asked_at is None
 
     @pytest.mark.rule("D21", "D22")
     def test_who_may_not_see_it_is_told_nothing_of_it(self, cast: Cast, at: datetime):

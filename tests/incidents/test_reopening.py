@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from incidents.models import Incident
-from incidents.services import conversation, reopening
+from incidents.services import calls, conversation, reopening
 from incidents.services.common import KeyReused, TextMissing, TextTooLong
 from points.models import Charge
 from supportdesk.mail.models import OutgoingMail
@@ -98,6 +98,29 @@ def test_several_messages_are_one_request(cast: Cast, at: datetime):
     assert _write(incident, cast, at=LATER + HOUR).outcome == "request"
     assert again(incident).reopen_asked_at == LATER
     assert steps(incident).count("reopen_asked") == 1
+
+
+@pytest.mark.rule("R13", "D20")
+def test_what_is_added_to_a_request_after_the_window_is_not_too_late(cast: Cast, at: datetime):
+    incident = opened(cast.owner, at=at)
+    answered(incident, cast.technician, at=at + HOUR, then="closed")
+    # The last instant of day 90 in New York, and the day after.
+    last = datetime(2027, 3, 2, 4, 59, tzinfo=UTC)
+    assert _write(incident, cast, at=last).outcome == "request"
+    assert _write(incident, cast, at=last + HOUR).outcome == "request"
+    said = calls.log_call(
+        incident_id=incident.pk,
+        contact=cast.owner,
+        direction="in",
+        text="Again.",
+        user=cast.technician,
+        at=last + 2 * HOUR,
+        key=key(),
+        reopen=True,
+    )
+    assert said.outcome == "request"
+    assert again(incident).reopen_asked_at == last
+    assert not OutgoingMail.objects.filter(kind="incident_reopening_too_late").exists()
 
 
 @pytest.mark.rule("R13")
