@@ -102,14 +102,14 @@ def merge(*, incident_id: int, into_id: int, user: User, at: datetime) -> Incide
     at = max(at, _began(source))
     data = _end_own(source, user=user, at=at)
     moved = _join_clocks(source, target, at=at)
+    owed = _owed(source, target)
     Message.objects.filter(incident=source).update(written_on=Coalesce(F("written_on"), F("incident")), incident=target)
     followers = _join_followers(source, target, user=user, at=at)
-    shut(source, TimelineCode.MERGED, at=at, user=user, data={"into": target.pk, **data, **moved})
-    wrote = [one.wrote_at for one in (source, target) if one.wrote_at is not None]
-    if source.wrote_at is not None:
+    shut(source, TimelineCode.MERGED, at=at, user=user, data={"into": target.pk, **data, **moved, "owed": owed and owed.isoformat()})
+    if owed is not None:
         # A word that nobody has answered takes the waiting off the one that stays.
         move(target, after_customer_message(target.status), at=at, user=user)
-    target.wrote_at = min(wrote, default=None)
+    target.wrote_at = min((one for one in (owed, target.wrote_at) if one is not None), default=None)
     source.wrote_at = None
     source.merged_into, source.merged_at = target, at
     source.last_at = target.last_at = at
@@ -278,6 +278,14 @@ def _end_own(source: Incident, *, user: User, at: datetime) -> dict[str, Any]:
     return {"points": points, "clock": clock.pk, "ended": ended}
 
 
+def _owed(source: Incident, target: Incident) -> datetime | None:
+    """Since when a word of the duplicate waits for an answer; its report, too, where no clock is left for it (D10)."""
+    if source.status != Status.NEW or target.clocks.get(current=True).clock.ended_at is None:
+        return source.wrote_at
+    started = source.clocks.get(current=True).clock.started_at
+    return min(started, source.wrote_at or started)
+
+
 def _join_clocks(source: Incident, target: Incident, *, at: datetime) -> dict[str, Any]:
     """Lets the clock that stays run from the earlier of two starts, where both ran (D12)."""
     ended = source.clocks.select_related("clock").get(current=True).clock
@@ -366,6 +374,7 @@ def _unanswered_since(target: Incident, others: list[TimelineEntry]) -> datetime
     turn = turns.order_by("pk").last()
     after = 0 if turn is None else turn.pk
     wrote = target.timeline.filter(code=TimelineCode.CUSTOMER_WROTE, pk__gt=after).order_by("pk").first()
-    since = [datetime.fromisoformat(step.data["wrote"]) for step in others if step.pk > after and step.data["wrote"]]
+    owed = [step.data.get("owed", step.data["wrote"]) for step in others if step.pk > after]
+    since = [datetime.fromisoformat(word) for word in owed if word]
     since += [step.at for step in (turn,) if step is not None and step.code == TimelineCode.REOPENED]
     return min([*since, *([wrote.at] if wrote else [])], default=None)

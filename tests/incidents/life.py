@@ -299,10 +299,12 @@ class Lives:
 
     def asks(self, life: Life, contact: int, at: datetime, *, mail: bool) -> None:
         assert life.first is not None
+        if life.asked is not None:
+            return
         if at >= self.after_days(life.first, 90):
             if mail:
                 self.once_a_day(life, "reopening_too_late", contact, at)
-        elif life.asked is None:
+        else:
             life.asked = at
             life.steps.append("reopen_asked")
             if life.end is not None:
@@ -404,10 +406,13 @@ class Lives:
         target.brought |= new
         self.mail(source, "merged")
         source.joined = Joined(source.status, source.first is None, source.words, points, ran)
-        target.words += [(word, source.pk) for word, _from in source.words]
+        owed = [word for word, _from in source.words]
+        if source.status == "new" and target.clock.ended is not None:
+            owed.append(source.clock.started)  # its report, which no clock stands for any more
+        target.words += [(word, source.pk) for word in owed]
         self.shuts(source, "merged", at)
         source.end, source.merged, source.merged_at = None, target.pk, at
-        if source.joined.words and target.status == "waiting":
+        if owed and target.status == "waiting":
             self.moves(target, "open", at)
         target.steps.append("merged_in")
 

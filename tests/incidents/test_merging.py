@@ -120,6 +120,20 @@ def test_an_unanswered_word_takes_the_waiting_off_the_one_that_stays(cast: Cast,
     assert (stays.status, stays.wrote_at) == ("open", at + 2 * HOUR)
 
 
+@pytest.mark.rule("R6", "D10")
+def test_a_report_that_nobody_has_answered_takes_the_waiting_off_the_one_that_stays(cast: Cast, at: datetime, two):
+    source, target = two
+    answered(target, cast.technician, at=at + HOUR, then="waiting")
+    merge(source, target, cast, at=at + 2 * HOUR)
+    stays = again(target)
+    assert (stays.status, stays.waits_since, stays.wrote_at) == ("open", None, at)
+    with pytest.raises(conversation.NoAnswerYet):
+        conversation.close(incident_id=target.pk, user=cast.technician, at=at + 3 * HOUR)
+    unmerge(source, cast, at=at + 4 * HOUR)
+    assert (again(target).wrote_at, again(source).wrote_at) == (None, None)
+    assert (again(source).status, clock_of(source).outcome) == ("new", "running")
+
+
 def test_refusals_change_nothing(cast: Cast, at: datetime, two):
     source, target = two
     foreign = opened(cast.stranger, at=at)
