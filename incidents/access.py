@@ -41,8 +41,9 @@ INSIDE_CODES = (
 )
 # Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D22, D28).
 INSIDE_KINDS = (MessageKind.NOTE, MessageKind.AUTOMATIC)
-# Steps that tell what an incident gave back: not for who only follows it (D21, D38).
+# Steps that tell what an incident costs or gave back: not for who only follows it (D21, D38).
 COST_CODES = (
+    TimelineCode.SPLIT_PROPOSED,
     TimelineCode.BUG_ASKED,
     TimelineCode.BUG_CHOSEN,
     TimelineCode.BUG_SILENCE,

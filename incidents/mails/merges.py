@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from incidents.mails.sending import tell
+from incidents.mails.sending import send, tell
 from incidents.models import Incident, Proposal
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.policy import POLICY
@@ -21,8 +21,18 @@ def parted(incident: Incident, *, other: Incident, points: int, at: datetime) ->
     return tell("parted", incident, at=at, key=f"parted:{incident.pk}:{at.isoformat()}", other=other, spent=points)
 
 
-def part_proposed(incident: Incident, *, other: Incident, proposal: Proposal, at: datetime) -> list[OutgoingMail]:
-    """It is another problem after all, and what it costs to make it an incident of its own again (D8)."""
-    price = POLICY.points_for(incident.channel)
-    key = f"part-proposed:{proposal.pk}"
-    return tell("part_proposed", incident, at=at, key=key, other=other, price=price, until=proposal.kept_until)
+def part_proposed(incident: Incident, *, other: Incident, proposal: Proposal, at: datetime) -> OutgoingMail | None:
+    """It is another problem after all, and what it costs to make it an incident of its own again (D8).
+
+    To the contact alone: whoever else reads along need not see points (D21).
+    """
+    return send(
+        "part_proposed",
+        incident,
+        to=incident.contact,
+        at=at,
+        key=f"part-proposed:{proposal.pk}",
+        other=other,
+        price=POLICY.points_for(incident.channel),
+        until=proposal.kept_until,
+    )

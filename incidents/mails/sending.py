@@ -56,6 +56,7 @@ def tell(
             key=f"{key}:to:{reader.pk}" if follows else key,
             message=message,
             follows=follows,
+            pays=not follows or not reader.restricted,
             others=len(to) - 1,
             **context,
         )
@@ -84,6 +85,8 @@ def send(
             "message": message,
             "files": [] if message is None else _files(message),
             "can_answer": True,
+            # Who only follows is told nothing of what it costs and gives back (D21, D38).
+            "pays": True,
             "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
             "report_link": settings.BASE_URL + reverse("portal:report"),
             "at": at,

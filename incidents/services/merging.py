@@ -105,7 +105,13 @@ def merge(*, incident_id: int, into_id: int, user: User, at: datetime) -> Incide
     owed = _owed(source, target)
     Message.objects.filter(incident=source).update(written_on=Coalesce(F("written_on"), F("incident")), incident=target)
     followers = _join_followers(source, target, user=user, at=at)
-    shut(source, TimelineCode.MERGED, at=at, user=user, data={"into": target.pk, **data, **moved, "owed": owed and owed.isoformat()})
+    shut(
+        source,
+        TimelineCode.MERGED,
+        at=at,
+        user=user,
+        data={"into": target.pk, **data, **moved, "owed": owed and owed.isoformat()},
+    )
     if owed is not None:
         # A word that nobody has answered takes the waiting off the one that stays.
         move(target, after_customer_message(target.status), at=at, user=user)

@@ -20,7 +20,7 @@ from incidents.inbound import attach_held
 from incidents.mails.sending import readers
 from incidents.models import Follower, HeldMail, Incident, Message
 from incidents.queries import closed_lately, standing, story, turns, unanswered
-from incidents.services import conversation, crediting, following, reopening
+from incidents.services import conversation, crediting, following, merging, reopening
 from incidents.services.common import KeyReused
 from incidents.stories import say
 from supportdesk.mail.models import OutgoingMail
@@ -30,6 +30,7 @@ from supportdesk.people.scope import scope_of_contact
 from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents.crediting import decide, marked
+from tests.incidents.ending import declined, taken_back
 from tests.incidents.told import a_mate, follows, mailed_to
 from tests.incidents_helpers import again, answered, at_once, key, mailed, opened, steps, why_held
 
@@ -326,6 +327,35 @@ def test_what_comes_back_is_mailed_to_the_contact_alone(cast: Cast, incident: In
     case = marked(incident, cast, at=at)
     crediting.determine(case_id=case.pk, outcome="refused", reason="No", user=cast.admin, at=at, key=key())
     assert (mailed_to("bug_marked"), mailed_to("bug_determined")) == ([OLIVE], [OLIVE])
+
+
+@pytest.mark.rule("D15", "D21", "D35", "D36")
+def test_a_restricted_follower_is_mailed_nothing_of_points(cast: Cast, incident: Incident, mate: Contact, at: datetime):
+    other = opened(cast.owner, at=at)
+    for contact in (cast.restricted, mate):
+        follows(incident, contact, cast, at=at)
+    declined(incident, cast.technician, at=at + HOUR)
+    taken_back(incident, cast.technician, at=at + HOUR)
+    merging.merge(incident_id=incident.pk, into_id=other.pk, user=cast.technician, at=at + 2 * HOUR)
+    merging.unmerge(incident_id=incident.pk, user=cast.technician, at=at + 3 * HOUR, key=key())
+    for kind in ("declined", "taken_back", "merged", "parted"):
+        assert mailed_to(kind) == [OLIVE, RUFUS, MIA], kind
+        mails = OutgoingMail.objects.filter(kind=f"incident_{kind}").order_by("id")
+        for part in ("text", "html"):
+            assert ["10 points" in getattr(mail, part) for mail in mails] == [True, False, True], (kind, part)
+
+
+@pytest.mark.rule("D8", "D21", "D35")
+def test_what_a_parting_would_cost_is_mailed_to_the_contact_alone(cast: Cast, incident: Incident, at: datetime):
+    follows(incident, cast.restricted, cast, at=at)
+    other = opened(cast.owner, at=at)
+    merging.merge(incident_id=incident.pk, into_id=other.pk, user=cast.technician, at=at + HOUR)
+    opened(cast.owner, at=at + HOUR, points=0)
+    merging.unmerge(incident_id=incident.pk, user=cast.technician, at=at + 2 * HOUR, key=key())
+    assert mailed_to("part_proposed") == [OLIVE]
+    codes = {step.code for step in timeline_for(scope_of_contact(cast.restricted), again(incident))}
+    assert "merged" in codes
+    assert "split_proposed" not in codes
 
 
 def test_followers_get_an_answer_where_the_contact_has_no_address(cast: Cast, mate: Contact, at: datetime):

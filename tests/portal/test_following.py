@@ -13,6 +13,7 @@ from incidents.services import opening
 from supportdesk.people.models import Contact
 from tests.cast import Cast
 from tests.incidents.crediting import decide, marked
+from tests.incidents.ending import declined
 from tests.incidents.told import a_mate, follows, mailed_to
 from tests.incidents_helpers import a_report, again, answered, key, opened, signed_in
 from tests.portal.test_lists import queries
@@ -130,6 +131,16 @@ def test_a_restricted_follower_sees_nothing_of_points_and_decides_nothing(
     decide(case, cast, at=clock_at)
     assert "gave back" not in said(browser.get(there(incident)))
     assert "gave back" in said(signed_in(cast.owner).get(there(incident)))
+
+
+@pytest.mark.rule("D15", "D21")
+def test_a_restricted_follower_of_a_declined_one_sees_no_points(cast: Cast, incident: Incident, clock_at: datetime):
+    follows(incident, cast.restricted, cast, at=clock_at)
+    declined(incident, cast.technician, at=clock_at)
+    assert "came back to you" in said(signed_in(cast.owner).get(there(incident)))
+    page = said(signed_in(cast.restricted).get(there(incident)))
+    assert "came back to you" not in page
+    assert "valid until" not in page
 
 
 def test_a_follower_answers_in_the_portal(cast: Cast, incident: Incident, clock_at: datetime):

@@ -16,7 +16,7 @@ from supportdesk.people.doors import DeskRequest
 def panel(request: DeskRequest, incident: Incident) -> dict[str, Any]:
     """The latest end, what a decline gave back, where a merged one leads, and the form that closes."""
     ending = ending_of(incident)
-    back = ending is not None and ending.points_back
+    back = ending is not None and ending.points_back and access.pays_for(request.scope, incident)
     leads_to = None
     if incident.merged_into_id is not None:
         leads_to = access.incidents_for(request.scope).filter(pk=incident.merged_into_id).first()
