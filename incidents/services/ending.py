@@ -20,6 +20,7 @@ from incidents.services.common import (
     set_status,
     shut,
 )
+from incidents.services.merging import give_start_back, still_merged, unanswered_since
 from incidents.services.places import note_moves
 from incidents.statuses import Act, after_take_back
 from incidents.windows import may_take_back
@@ -109,14 +110,20 @@ def take_back(*, incident_id: int, step_id: int, user: User, at: datetime) -> In
     # By phone they ask to re-open it without writing (D20).
     words = (TimelineCode.CUSTOMER_WROTE, TimelineCode.REOPEN_ASKED)
     wrote = incident.timeline.filter(code__in=words, pk__gt=step.pk).order_by("pk").first()
+    clock = resumed.clock
+    began = step.data["wrote"] and datetime.fromisoformat(step.data["wrote"])
+    if incident.timeline.filter(code=TimelineCode.UNMERGED_FROM, pk__gt=step.pk).exists():
+        # What was parted meanwhile took its start and its words along (D35).
+        others = still_merged(incident)
+        clock, began = give_start_back(incident, others), unanswered_since(incident, others)
     status = after_take_back(
-        was=step.data["from"], answered=resumed.clock.answered_at is not None, wrote_since=wrote is not None
+        was=step.data["from"], answered=clock.answered_at is not None, wrote_since=wrote is not None
     )
     data = {
         "step": step.pk,
         "ended": step.code,
         "to": status.value,
-        "clock": resumed.clock.pk,
+        "clock": clock.pk,
         "charge": paid and paid.pk,
         "points": paid.points if paid else 0,
     }
@@ -125,16 +132,15 @@ def take_back(*, incident_id: int, step_id: int, user: User, at: datetime) -> In
         moved_away = link.clock.place != incident.customer.place
         note_moves((resumed,), why="place" if moved_away else "calendar", at=at)
     set_status(incident, status, at=at)
-    began = step.data["wrote"]
     since = None if wrote is None else wrote.at
-    incident.wrote_at = datetime.fromisoformat(began) if began else since
+    incident.wrote_at = began or since
     if step.data["first"]:
         incident.first_closed_at = None
     incident.reopen_asked_at = None
     incident.decline_reason = ""
     incident.last_at = at
     incident.save()
-    ends.taken_back(incident, step=step, clock=resumed.clock, charge=paid, at=at)
+    ends.taken_back(incident, step=step, clock=clock, charge=paid, at=at)
     return incident
 
 

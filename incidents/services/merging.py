@@ -244,10 +244,10 @@ def _part(
     left = _part_followers(source, target, at=at)
     if step.data["ended"]:
         resume_clock(clock_id=step.data["clock"], place=source.customer.place)
-    others = _still_merged(target, but=source)
-    _give_start_back(target, others)
+    others = still_merged(target, but=source)
+    give_start_back(target, others)
     if target.wrote_at is not None:
-        target.wrote_at = _unanswered_since(target, others)
+        target.wrote_at = unanswered_since(target, others)
     source.last_at = target.last_at = at
     source.save()
     target.save()
@@ -355,14 +355,14 @@ def _charge_anew(source: Incident, *, actor: User | None, at: datetime, key: str
     IncidentCharge.objects.create(incident=source, charge=made)
 
 
-def _still_merged(target: Incident, *, but: Incident) -> list[TimelineEntry]:
-    """The steps with which the others that are merged into it came there, first to last."""
-    others = Incident.objects.filter(merged_into=target).exclude(pk=but.pk)
+def still_merged(target: Incident, *, but: Incident | None = None) -> list[TimelineEntry]:
+    """The steps with which those that are merged into it came there, without ``but``, first to last."""
+    others = Incident.objects.filter(merged_into=target).exclude(pk=but and but.pk)
     came = TimelineEntry.objects.filter(incident__in=others, code=TimelineCode.MERGED).order_by("pk")
     return list({step.incident_id: step for step in came}.values())
 
 
-def _give_start_back(target: Incident, others: list[TimelineEntry]) -> None:
+def give_start_back(target: Incident, others: list[TimelineEntry]) -> ResponseClock:
     """The clock that stays runs from the earliest start of those that are still one, if it still runs (D12)."""
     link = IncidentClock.objects.select_related("clock").get(incident=target, current=True)
     reopened = target.timeline.filter(code=TimelineCode.REOPENED).order_by("pk").last()
@@ -371,10 +371,11 @@ def _give_start_back(target: Incident, others: list[TimelineEntry]) -> None:
     starts = ResponseClock.objects.filter(pk__in=ended).values_list("started_at", flat=True)
     since = min([own, *starts])
     if link.clock.ended_at is None and link.clock.started_at != since:
-        replan_clock(clock_id=link.clock_id, started_at=since, restored=True)
+        return replan_clock(clock_id=link.clock_id, started_at=since, restored=True).clock
+    return link.clock
 
 
-def _unanswered_since(target: Incident, others: list[TimelineEntry]) -> datetime | None:
+def unanswered_since(target: Incident, others: list[TimelineEntry]) -> datetime | None:
     """Since when a word of the customer's waits there: their own, or of those that are still merged into it (D10)."""
     turns = target.timeline.filter(Q(code__in=(TimelineCode.ANSWERED, TimelineCode.REOPENED)) | ANSWERED_BY_CALL)
     turn = turns.order_by("pk").last()

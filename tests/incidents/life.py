@@ -334,6 +334,7 @@ class Lives:
             self.pays(life, end.back, at)
         if not life.clock.answered:
             life.clock.ended = None
+            self._runs_from_its_own(life)
         status = "open" if end.was == "new" and life.clock.answered else end.was
         status = "open" if status == "waiting" and end.since else status
         life.steps.append("taken_back")
@@ -427,19 +428,26 @@ class Lives:
         source.first = None if joined.first else source.first
         source.words = joined.words
         target.words = [word for word in target.words if word[1] != source.pk]
+        if target.end is not None:
+            target.end.words = [word for word in target.end.words if word[1] != source.pk]
         self._takes_messages(source, target)
         others = self.into(target)
         leave = target.brought - {pk for other in others for pk in self.readers(other)}
         target.followers, target.brought = target.followers - leave, target.brought - leave
         if joined.ended:
             source.clock.ended = None
-            if target.clock.ended is None:
-                kept = [o.clock.started for o in others if o.joined and o.joined.ended and o.merged_at]
-                self.starts(target.clock, min([target.clock.own, *kept]))
+            self._runs_from_its_own(target)
         plan.state = "accepted"
         source.steps.append("unmerged")
         target.steps.append("unmerged_from")
         self.mail(source, "parted")
+
+    def _runs_from_its_own(self, life: Life) -> None:
+        """Or from the start of one that is merged into it since (D12)."""
+        if life.clock.ended is None:
+            own = life.clock.own
+            into = [o for o in self.into(life) if o.joined and o.joined.ended and o.merged_at and o.merged_at >= own]
+            self.starts(life.clock, min([own, *(other.clock.started for other in into)]))
 
     def _takes_messages(self, source: Life, target: Life) -> None:
         homes, ahead = {source.pk}, [source]

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from incidents.announcing import announce_due
 from incidents.models import Incident
-from incidents.services import calls, conversation, ending, reopening
+from incidents.services import calls, conversation, ending, merging, reopening
 from incidents.services.common import NotAllowed
 from incidents.services.places import move_customer
 from points.models import Charge, Entry, GiveBack
@@ -173,6 +173,23 @@ def test_a_request_made_meanwhile_is_a_message_in_what_is_open(cast: Cast, at: d
     taken_back(incident, cast.technician, at=at + HOUR)
     now = again(incident)
     assert (now.status, now.reopen_asked_at, now.wrote_at) == ("open", None, at + HOUR / 2)
+
+
+@pytest.mark.rule("D12", "D35")
+@pytest.mark.parametrize("word", [False, True])
+def test_what_was_parted_meanwhile_took_its_start_and_its_words_along(cast: Cast, at: datetime, word: bool):
+    first, target = opened(cast.owner, at=at), opened(cast.owner, at=at + HOUR)
+    due = clock_of(target).due_at
+    if word:
+        wrote(cast.owner, first, at=at + HOUR)
+    merging.merge(incident_id=first.pk, into_id=target.pk, user=cast.technician, at=at + 2 * HOUR)
+    assert (clock_of(target).started_at, again(target).wrote_at) == (at, at + HOUR if word else None)
+    closed_by(cast.owner, target, at=at + 2 * HOUR)
+    merging.unmerge(incident_id=first.pk, user=cast.technician, at=at + 2 * HOUR, key=key())
+    taken_back(target, cast.technician, at=at + 3 * HOUR)
+    assert (clock_of(target).started_at, clock_of(target).due_at) == (at + HOUR, due)
+    assert again(target).wrote_at is None
+    assert again(first).wrote_at == (at + HOUR if word else None)
 
 
 @pytest.mark.rule("D35")
