@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from incidents.models import Incident, Proposal
-from incidents.services import merging
+from incidents.services import conversation, merging
 from sla.models import ResponseClock
 from tests.cast import Cast
 from tests.incidents_helpers import key, opened
@@ -30,3 +30,10 @@ def unmerge(source: Incident, cast: Cast, *, at: datetime, key_: str = "") -> Pr
 
 def clock_of(incident: Incident) -> ResponseClock:
     return incident.clocks.select_related("clock").get(current=True).clock
+
+
+def wrote(incident: Incident, cast: Cast, *, at: datetime) -> conversation.Added:
+    """A word of the owner."""
+    return conversation.customer_message(
+        incident_id=incident.pk, contact=cast.owner, text="Again.", via="portal", at=at, key=key()
+    )

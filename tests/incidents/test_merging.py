@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from incidents.models import Follower, Incident, Message
-from incidents.services import conversation, crediting, merging
+from incidents.services import conversation, crediting, merging, reopening
 from incidents.services.common import BugUndecided, NotAllowed
 from points.models import GiveBack
 from points.queries import balance
 from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
 from tests.cast import Cast
-from tests.incidents.merging import DAY, HOUR, a_duplicate, clock_of, merge, unmerge
+from tests.incidents.ending import declined, taken_back
+from tests.incidents.merging import DAY, HOUR, a_duplicate, clock_of, merge, unmerge, wrote
 from tests.incidents_helpers import (
     again,
     answered,
@@ -132,6 +133,22 @@ def test_a_report_that_nobody_has_answered_takes_the_waiting_off_the_one_that_st
     unmerge(source, cast, at=at + 4 * HOUR)
     assert (again(target).wrote_at, again(source).wrote_at) == (None, None)
     assert (again(source).status, clock_of(source).outcome) == ("new", "running")
+
+
+@pytest.mark.rule("D12", "D16", "D36")
+@pytest.mark.parametrize("way", ["re-opened", "taken back"])
+def test_what_began_between_the_click_and_the_lock_is_merged_from_then_on(cast: Cast, at: datetime, two, way: str):
+    source, target = two
+    if way == "re-opened":
+        answered(source, cast.technician, at=at + HOUR, then="closed")
+        wrote(source, cast, at=at + 2 * HOUR)
+        reopening.accept(incident_id=source.pk, user=cast.technician, at=at + 3 * HOUR)
+    else:
+        declined(source, cast.technician, at=at + 2 * HOUR)
+        taken_back(source, cast.technician, at=at + 3 * HOUR)
+    merge(source, target, cast, at=at + 3 * HOUR - timedelta(seconds=1))
+    assert again(source).merged_at == at + 3 * HOUR
+    assert clock_of(source).outcome == "merged"
 
 
 def test_refusals_change_nothing(cast: Cast, at: datetime, two):
