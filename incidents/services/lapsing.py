@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +15,7 @@ from incidents.services.common import lock_incident, note_step
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
 
+logger = logging.getLogger(__name__)
 # They are kept until a midnight of the customer's: nobody is told at one.
 NOTICE: Final = timedelta(days=POLICY.lapse_notice_days) - timedelta(hours=POLICY.lapse_notice_hour)
 
@@ -20,16 +23,25 @@ NOTICE: Final = timedelta(days=POLICY.lapse_notice_days) - timedelta(hours=POLIC
 def warn_and_lapse(*, at: datetime, limit: int = 200) -> int:
     """Tells of what is about to lapse at ``at``, once each, and lets proposals lapse; gives how many (D8, D14).
 
-    A draft that has lapsed is not shown any more, whether this ran or not. Safe twice and late.
+    A draft that has lapsed is not shown any more, whether this ran or not. Safe twice and late. What fails is logged,
+    tried again by the next run, and holds up no other.
     """
     soon = {"kept_until__gt": at, "kept_until__lte": at + NOTICE, "reminded_at": None}
     drafts = Draft.objects.filter(**soon, incident=None, discarded_at=None).order_by("kept_until", "pk")
-    done = sum(_tell_of_draft(pk, at=at) for pk in drafts.values_list("pk", flat=True)[:limit])
+    done = sum(_tried(_tell_of_draft, pk, at=at) for pk in drafts.values_list("pk", flat=True)[:limit])
     waiting = Proposal.objects.filter(state=Proposal.State.WAITING).order_by("kept_until", "pk")
     over = waiting.filter(kept_until__lte=at)
-    done += sum(_lapse(pk, at=at) for pk in over.values_list("pk", flat=True)[:limit])
-    done += sum(_tell_of_proposal(pk, at=at) for pk in waiting.filter(**soon).values_list("pk", flat=True)[:limit])
-    return done
+    done += sum(_tried(_lapse, pk, at=at) for pk in over.values_list("pk", flat=True)[:limit])
+    soon_over = waiting.filter(**soon).values_list("pk", flat=True)[:limit]
+    return done + sum(_tried(_tell_of_proposal, pk, at=at) for pk in soon_over)
+
+
+def _tried(step: Callable[..., bool], pk: int, *, at: datetime) -> bool:
+    try:
+        return step(pk, at=at)
+    except Exception:  # whatever is wrong with one of them, the others are told of and lapse
+        logger.exception("%s failed for %s.", step.__name__, pk)
+        return False
 
 
 @transaction.atomic

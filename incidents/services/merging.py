@@ -357,7 +357,7 @@ def _charge_anew(source: Incident, *, actor: User | None, at: datetime, key: str
 
 def still_merged(target: Incident, *, but: Incident | None = None) -> list[TimelineEntry]:
     """The steps with which those that are merged into it came there, without ``but``, first to last."""
-    others = Incident.objects.filter(merged_into=target).exclude(pk=but and but.pk)
+    others = Incident.objects.filter(merged_into=target).exclude(pk=0 if but is None else but.pk)
     came = TimelineEntry.objects.filter(incident__in=others, code=TimelineCode.MERGED).order_by("pk")
     return list({step.incident_id: step for step in came}.values())
 

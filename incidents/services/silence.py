@@ -50,11 +50,15 @@ def remind_and_close(*, at: datetime, limit: int = 200) -> int:
     """Reminds and closes what is due at ``at``, up to ``limit`` of them, and gives how many; safe twice and late (D10).
 
     Two queries, and some for each that is due: what waits for days is read by its index. Whom no mail reaches is
-    neither reminded nor closed: a technician sees it wait, and calls.
+    neither reminded nor closed: a technician sees it wait, and calls. One that fails is logged, tried again by the
+    next run, and holds up no other.
     """
     done = 0
     for pk in _due(at=at):
-        done += _end_silence(pk, at=at)
+        try:
+            done += _end_silence(pk, at=at)
+        except Exception:  # whatever is wrong with one incident, the silence of the others ends
+            logger.exception("Incident %s: its silence could not be ended.", pk)
         if done >= limit:
             break
     return done

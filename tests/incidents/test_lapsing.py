@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from incidents import access
+from incidents.mails import lapsing
 from incidents.models import Draft, Proposal
 from incidents.services import opening
 from incidents.services.lapsing import warn_and_lapse
@@ -57,6 +58,22 @@ def test_a_draft_is_told_of_once_at_nine_three_days_before(cast: Cast, at: datet
     scope = scope_of_contact(cast.owner)
     assert access.drafts_for(scope, at=draft.kept_until - TICK).exists()
     assert not access.drafts_for(scope, at=draft.kept_until).exists()
+
+
+def test_one_that_fails_holds_up_no_other(cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch):
+    bad, good = a_draft(cast, at), a_draft(cast, at)
+    tells = lapsing.draft_lapsing
+
+    def fails(draft: Draft, *, at: datetime) -> OutgoingMail | None:
+        if draft.pk == bad.pk:
+            raise LookupError
+        return tells(draft, at=at)
+
+    monkeypatch.setattr(lapsing, "draft_lapsing", fails)
+    assert warn_and_lapse(at=good.kept_until - DAY) == 1
+    bad.refresh_from_db()
+    assert bad.reminded_at is None
+    assert len(told("draft_lapsing")) == 1
 
 
 def test_what_is_opened_discarded_or_over_is_not_told_of(cast: Cast, at: datetime):

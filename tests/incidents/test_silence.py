@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from incidents.mails import ends
 from incidents.models import Incident
 from incidents.services.silence import remind_and_close
 from incidents.tasks import end_silence
@@ -51,6 +53,20 @@ def test_reminded_then_closed_to_the_microsecond(cast: Cast, at: datetime):
         step = step_of(incident, code)
         assert (step.user, step.contact) == (None, None)
     assert clock_of(incident).outcome == "met"
+
+
+def test_one_that_fails_holds_up_no_other(cast: Cast, at: datetime, monkeypatch: pytest.MonkeyPatch):
+    bad, good = waits(cast, at), waits(cast, at)
+    reminded = ends.reminded
+
+    def fails(incident: Incident, **given: Any) -> list[OutgoingMail]:
+        if incident.pk == bad.pk:
+            raise LookupError
+        return reminded(incident, **given)
+
+    monkeypatch.setattr(ends, "reminded", fails)
+    assert remind_and_close(at=at + REMINDED) == 1
+    assert (again(bad).reminded_at, again(good).reminded_at) == (None, at + REMINDED)
 
 
 def test_both_are_mailed(cast: Cast, at: datetime):
