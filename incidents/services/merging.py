@@ -32,6 +32,7 @@ from incidents.services.common import (
     set_status,
     shut,
 )
+from incidents.services.places import note_moves
 from incidents.services.splitting import must_wait, settle
 from incidents.statuses import Act, Status, after_customer_message
 from incidents.windows import kept_until
@@ -242,8 +243,8 @@ def _part(
     source.wrote_at = datetime.fromisoformat(step.data["wrote"]) if step.data["wrote"] else None
     _part_messages(source, target)
     left = _part_followers(source, target, at=at)
-    if step.data["ended"]:
-        resume_clock(clock_id=step.data["clock"], place=source.customer.place)
+    was_at = source.clocks.select_related("clock").get(current=True).clock.place
+    resumed = resume_clock(clock_id=step.data["clock"], place=source.customer.place) if step.data["ended"] else None
     others = still_merged(target, but=source)
     give_start_back(target, others)
     if target.wrote_at is not None:
@@ -254,6 +255,8 @@ def _part(
     settle(proposal, Proposal.State.ACCEPTED, at=at, user=user, contact=contact)
     who: dict[str, Any] = {"user": user or proposal.made_by, "contact": contact if user is None else None}
     note_step(source, TimelineCode.UNMERGED, at=at, data={"from": target.pk, "number": target.number}, **who)
+    if resumed is not None and resumed.moved:
+        note_moves((resumed,), why="calendar" if was_at == source.customer.place else "place", at=at)
     data = {"number": source.number, "other": source.pk, "followers": left}
     note_step(target, TimelineCode.UNMERGED_FROM, at=at, data=data, **who)
     merges.parted(source, other=target, points=step.data["points"], at=at)

@@ -9,6 +9,7 @@ import pytest
 from incidents.models import Follower, Incident, Message
 from incidents.services import conversation, crediting, merging, reopening
 from incidents.services.common import BugUndecided, NotAllowed
+from incidents.services.places import move_customer
 from points.models import GiveBack
 from points.queries import balance
 from supportdesk import clock
@@ -224,6 +225,26 @@ def test_parted_a_clock_that_the_merge_ended_runs_with_its_own_deadline(cast: Ca
     assert [(clock_of(one).started_at, clock_of(one).due_at) for one in two] == clocks
     assert clock_of(source).outcome == "running"
     assert clock_of(source).due_at < at + 20 * HOUR, "merging dodged nothing"
+
+
+@pytest.mark.rule("D23")
+def test_parted_after_the_customer_moved_the_timeline_keeps_both_deadlines(cast: Cast, at: datetime, two):
+    source, target = two
+    old = clock_of(source).due_at
+    merge(source, target, cast, at=at + 2 * HOUR)
+    move_customer(
+        customer_id=cast.acme.pk,
+        country="US",
+        subdivision="CA",
+        zone="America/Los_Angeles",
+        place_name="",
+        user=cast.admin,
+        at=at + 2 * HOUR,
+    )
+    unmerge(source, cast, at=at + 3 * HOUR)
+    step = source.timeline.get(code="deadline_moved")
+    assert (step.data["why"], step.data["old"]) == ("place", old.isoformat())
+    assert step.data["new"] == clock_of(source).due_at.isoformat() != step.data["old"]
 
 
 def test_a_chain_is_parted_one_by_one(cast: Cast, at: datetime, two):
