@@ -30,7 +30,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-focus]");
-  if (!link) return;
+  if (!link || link.matches("summary")) return; // a summary folds and unfolds by itself
   event.preventDefault();
   if (link.dataset.then) document.getElementById("id_answer-then").value = link.dataset.then;
   goTo(link.dataset.focus);
