@@ -6,10 +6,12 @@ and what is kept of it in the session is its digest. Whatever opens links in mai
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from incidents import access, queries
@@ -78,6 +80,7 @@ def _lead_to(request: DeskRequest, made: Incident | Draft) -> HttpResponse:
     """A link is followed once: after that whoever is signed in goes on, anybody else signs in first."""
     there = _place_of(made)
     if request.scope.user_id is None:
+        messages.info(request, _("This link was followed before. Sign in to see what became of the report."))
         there = f"{reverse('account_login')}?{urlencode({'next': there})}"
     return _quiet(redirect(there))
 
