@@ -68,7 +68,7 @@ def test_without_javascript(drivers: Drivers) -> None:
         page.goto("/desk/call/?from=0131%20496%200123")
         expect(page.get_by_role("heading", level=1)).to_have_text("Isla Renwick")
         page.get_by_role("link", name="Log a call").first.click()
-        page.get_by_label("Who is calling?").fill("isla")
+        page.get_by_label("Who is calling?").fill("renwick")
         page.get_by_role("button", name="Find").click()
         page.get_by_label("In one line").fill("Without a script")
         page.get_by_label("Product and release").select_option(index=1)
