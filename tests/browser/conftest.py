@@ -9,10 +9,10 @@ from email.utils import make_msgid
 
 import pytest
 import stripe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from supportdesk.demo.client import Visitor
-from tests.browser.driving import Drivers, launch
+from tests.browser.driving import SECONDS, Drivers, launch
 from tests.journeys.running import CUSTOMER, TECHNICIAN, RunningDesk, number_of, shared_desk, until
 
 POOR = "davi@casa-almendro.example"
@@ -29,6 +29,7 @@ def running_desk(request: pytest.FixtureRequest) -> Iterator[RunningDesk]:
 @pytest.fixture(scope="package")
 def drivers(running_desk: RunningDesk) -> Iterator[Drivers]:
     """Chromium with nobody in it yet."""
+    expect.set_options(timeout=SECONDS * 1000)  # a busy machine is no reason to fail
     with sync_playwright() as playwright, launch(playwright) as browser:
         yield Drivers(browser, running_desk.base_url)
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Page
 
 from tests.browser.driving import PHONE, WIDE, Drivers, axe_says, overflow
@@ -55,10 +56,17 @@ def test_declined_taken_back_closed_and_undone(drivers: Drivers, running_desk: R
         page.get_by_role("button", name="Decline and give back 10 points").click()
         page.get_by_role("button", name="Take the decline back, spend 10 points again").wait_for()
         looks_right(page, "desk-declined")
+    declined = running_desk.mail_to(CUSTOMER, number, "Declined: Make it faster in general")
+    assert "Ada knows your systems." in declined.text
+    assert "Where to turn:" in declined.text
+    assert f"Professional Services: {settings.TURN_TO_SERVICES}" in declined.text
+    assert "Points back: 10 points" in declined.text
     with drivers.person(CUSTOMER, axe=True) as page:
         page.goto(f"/incidents/{number}/")
         page.get_by_role("heading", name="Declined: Performance tuning").wait_for()
         looks_right(page, "portal-declined")
+        assert on_the_statement(page, number) == (10, -10)
+        page.goto(f"/incidents/{number}/")
         page.get_by_label("Write again").fill("It is one query that is slow, see the log.")
         page.get_by_role("button", name="Send message").click()
         page.get_by_text("Your message is with us.").wait_for()
@@ -69,8 +77,10 @@ def test_declined_taken_back_closed_and_undone(drivers: Drivers, running_desk: R
         page.get_by_text("The customer wrote since.").wait_for()
         page.get_by_role("button", name="Take the decline back").click()
         page.get_by_text("Taken back: it is as before").wait_for()
+        taken_back = running_desk.mail_to(CUSTOMER, number, "Still open: Make it faster in general")
+        assert "The 10 points that came back are spent on it again." in taken_back.text
         page.get_by_label("Answer", exact=True).fill("Then let us look at the query.")
-        page.locator("#id_answer-then").select_option("closed")
+        page.locator("#answer").get_by_label("then").select_option("closed")
         page.get_by_role("button", name="Send answer").click()
         page.get_by_role("button", name="Undo").wait_for()
         looks_right(page, "desk-undo")
@@ -84,3 +94,12 @@ def test_declined_taken_back_closed_and_undone(drivers: Drivers, running_desk: R
         page.get_by_role("button", name="Close the incident").click()
         page.get_by_text("closed this incident.").wait_for()
         looks_right(page, "portal-closed")
+        assert on_the_statement(page, number) == (10, -20)
+
+
+def on_the_statement(page: Page, number: str) -> tuple[int, int]:
+    """What came back for a ticket number and what was spent on it, by the lines that name it; lots may share both."""
+    page.goto("/points/")
+    cells = page.locator(f".ledger tr:has(a[href='/incidents/{number}/']) td:nth-child(3)").all_inner_texts()
+    points = [int(cell.replace("−", "-")) for cell in cells]
+    return sum(n for n in points if n > 0), sum(n for n in points if n < 0)

@@ -25,6 +25,8 @@ def test_buy_report_bug_credit_and_refund(drivers: Drivers, running_desk: Runnin
         drivers.person(ADMIN) as admin,
     ):
         customer.goto(furnished.draft)
+        expect(customer.get_by_text(f"Needs {COST} points, ")).to_be_visible()
+        expect(customer.get_by_role("button", name=SEND)).to_have_count(0)
         customer.get_by_role("link", name="Buy points").click()
         expect(customer.get_by_role("heading", name="Buy points")).to_be_visible()
         looks_right(customer)
@@ -42,6 +44,7 @@ def test_buy_report_bug_credit_and_refund(drivers: Drivers, running_desk: Runnin
 
         customer.get_by_role("button", name=SEND).click()
         first = the_number(customer)
+        assert "We have your report." in running_desk.mail_to(POOR, first, "We have your report").text
         second = report(customer, "Synchronisation eats appointments")
 
         # As points.

@@ -26,6 +26,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisGone
 
+from incidents.numbers import grouped
 from supportdesk import children
 from supportdesk.demo import mailbox
 from supportdesk.demo.client import Page, Visitor
@@ -171,6 +172,17 @@ class RunningDesk(Demo):
     def mails(self, part_of_subject: str) -> list[mailbox.Mail]:
         """The mails that left the desk with these words in the subject, newest first."""
         return [mail for mail in mailbox.newest(self.mails_dir, at_most=500) if part_of_subject in mail.subject]
+
+    def mail_to(self, email: str, number: str, words: str, *, text: str = "") -> mailbox.Mail:
+        """The one mail to somebody whose subject begins with that ticket number and those words."""
+        subject = f"[{' '.join(grouped(number).split())}] {words}"
+
+        def found() -> list[mailbox.Mail]:
+            return [mail for mail in self.mails(subject) if email in mail.recipients and text in mail.text]
+
+        mails = until(found, f"“{subject}” with “{text}”")
+        assert len(mails) == 1, [mail.subject for mail in mails]
+        return mails[0]
 
 
 def number_of(page: Page) -> str:
