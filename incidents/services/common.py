@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
+
+logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -165,3 +168,12 @@ def shut(
     note_step(incident, code, at=at, user=user, contact=contact, data={**kept, **(data or {})})
     incident.first_closed_at = incident.first_closed_at or at
     set_status(incident, Status.CLOSED, at=at)
+
+
+def tried(step: Callable[..., bool], pk: int, *, at: datetime) -> bool:
+    """One row of a sweep, and whether it did something: what is wrong with it is logged, and holds up no other."""
+    try:
+        return step(pk, at=at)
+    except Exception:  # whatever it is, the next run tries it again
+        logger.exception("%s failed for %s.", step.__name__, pk)
+        return False

@@ -12,8 +12,18 @@ from incidents.cases import REASON_MAX, REFERENCE_MAX, CaseOutcome, CaseState, C
 from incidents.models import Incident, NoticeCode, TimelineCode
 from incidents.notices import owner_alone
 from incidents.queries import credit_of
-from incidents.services.common import KeyReused, Refused, TextMissing, TextTooLong, lock_incident, note_step
+from incidents.services.common import (
+    KeyReused,
+    Refused,
+    TextMissing,
+    TextTooLong,
+    lock_incident,
+    must_allow,
+    note_step,
+    tried,
+)
 from incidents.services.noticing import notify
+from incidents.statuses import Act
 from points.giving_back import given_back, refund_preview
 from points.models import Refund
 from points.refund_services import RefundWord, record_refund, refund_to_card
@@ -65,8 +75,8 @@ def mark_bug(*, incident_id: int, reference: str, user: User, at: datetime, key:
     It is no response and moves no clock (D11). Where nobody can be asked by mail it stays marked: an admin may
     determine it all the same. The same key with the same reference gives the first case back.
 
-    Raises AlreadyMarked, NothingCharged, AlreadyGivenBack, TextMissing, TextTooLong, KeyReused; then nothing has
-    changed.
+    Raises AlreadyMarked, NothingCharged, AlreadyGivenBack, NotAllowed, TextMissing, TextTooLong, KeyReused; then
+    nothing has changed.
     """
     reference = _reference(reference)
     incident = lock_incident(incident_id)
@@ -84,6 +94,7 @@ def mark_bug(*, incident_id: int, reference: str, user: User, at: datetime, key:
     back = given_back(charge_id=link.charge_id)
     if back is not None:
         raise AlreadyGivenBack(when=back.at, by=back.actor)
+    must_allow(incident, Act.MARK_BUG)
     case = CreditCase.objects.create(
         incident=incident, charge=link.charge, reference=reference, marked_by=user, marked_at=at, key=key
     )
@@ -226,7 +237,7 @@ def settle_refund(*, refund_id: int, word: RefundWord, at: datetime) -> Refund |
 def record_silence(*, at: datetime, limit: int = 200) -> int:
     """Keeps "points" where the customer said nothing for 14 days, and gives how many; safe twice and late (D17)."""
     silent = CreditCase.objects.filter(state=CaseState.ASKED, choice="", answer_due__lte=at).order_by("answer_due")
-    return sum(_silent(case_id, at=at) for case_id in silent.values_list("pk", flat=True)[:limit])
+    return sum(tried(_silent, case_id, at=at) for case_id in silent.values_list("pk", flat=True)[:limit])
 
 
 @transaction.atomic

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,11 +9,10 @@ from django.db import transaction
 
 from incidents.mails import lapsing as mails
 from incidents.models import Draft, Proposal, TimelineCode
-from incidents.services.common import lock_incident, note_step
+from incidents.services.common import lock_incident, note_step, tried
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
 
-logger = logging.getLogger(__name__)
 # They are kept until a midnight of the customer's: nobody is told at one.
 NOTICE: Final = timedelta(days=POLICY.lapse_notice_days) - timedelta(hours=POLICY.lapse_notice_hour)
 
@@ -28,20 +25,12 @@ def warn_and_lapse(*, at: datetime, limit: int = 200) -> int:
     """
     soon = {"kept_until__gt": at, "kept_until__lte": at + NOTICE, "reminded_at": None}
     drafts = Draft.objects.filter(**soon, incident=None, discarded_at=None).order_by("kept_until", "pk")
-    done = sum(_tried(_tell_of_draft, pk, at=at) for pk in drafts.values_list("pk", flat=True)[:limit])
+    done = sum(tried(_tell_of_draft, pk, at=at) for pk in drafts.values_list("pk", flat=True)[:limit])
     waiting = Proposal.objects.filter(state=Proposal.State.WAITING).order_by("kept_until", "pk")
     over = waiting.filter(kept_until__lte=at)
-    done += sum(_tried(_lapse, pk, at=at) for pk in over.values_list("pk", flat=True)[:limit])
+    done += sum(tried(_lapse, pk, at=at) for pk in over.values_list("pk", flat=True)[:limit])
     soon_over = waiting.filter(**soon).values_list("pk", flat=True)[:limit]
-    return done + sum(_tried(_tell_of_proposal, pk, at=at) for pk in soon_over)
-
-
-def _tried(step: Callable[..., bool], pk: int, *, at: datetime) -> bool:
-    try:
-        return step(pk, at=at)
-    except Exception:  # whatever is wrong with one of them, the others are told of and lapse
-        logger.exception("%s failed for %s.", step.__name__, pk)
-        return False
+    return done + sum(tried(_tell_of_proposal, pk, at=at) for pk in soon_over)
 
 
 @transaction.atomic

@@ -209,14 +209,14 @@ def leave_merged(*, proposal_id: int, contact: Contact, at: datetime) -> Proposa
 
 
 def _locked(incident_id: int) -> tuple[Incident, Incident]:
-    """The merged incident and the one that it was merged into, locked in the order of their ids."""
-    into_id: int | None = Incident.objects.values_list("merged_into", flat=True).get(pk=incident_id)
-    if into_id is None:
-        # What was parted before stands alone; the caller says what that means.
-        alone = lock_incident(incident_id)
-        return alone, alone
-    first, second = (lock_incident(pk) for pk in sorted((incident_id, into_id)))
-    return (first, second) if first.pk == incident_id else (second, first)
+    """The merged incident and the one that it is merged into, both locked; where it stands alone, itself twice.
+
+    Where it leads is read behind its customer's lock: it may have been parted and merged anew since the click.
+    """
+    source = lock_incident(incident_id)
+    if source.merged_into_id is None:
+        return source, source
+    return source, lock_incident(source.merged_into_id)
 
 
 def _part(

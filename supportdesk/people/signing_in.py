@@ -14,7 +14,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 def may_sign_in_by_link(user: User) -> bool:
     """Whether a link alone signs ``user`` in: not staff, and nobody who was shut out (D25, D33).
 
-    Whoever has a second factor needs it for all but the one report: that is asked here.
+    Second factors are not built yet (D33); whoever has one will be refused here, for the link opens one report only.
     """
     return user.is_active and not user.works_here
 

@@ -53,6 +53,10 @@ def _contact_report(request: DeskRequest) -> HttpResponse:
     contacts = _own_contacts(request, origin)
     if request.method == "POST":
         form = take_files(ReportForm(request.POST, contacts=contacts, at=request.at), request)
+        if origin is not None and not may_report_anew(origin):
+            form.add_error(
+                None, _("%(number)s is open again: write there, at no charge.") % {"number": origin.shown_number}
+            )
         if form.is_valid() and not form.must_ask:
             response = _send_report(request, form, origin)
             if response is not None:

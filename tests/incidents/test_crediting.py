@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from incidents.cases import CreditCase
 from incidents.models import Incident
 from incidents.services import crediting
-from incidents.services.common import KeyReused, TextMissing, TextTooLong
+from incidents.services.common import KeyReused, TextMissing, TextTooLong, note_step
 from incidents.services.crediting import (
     AlreadyMarked,
     CardNotPossible,
@@ -147,6 +148,22 @@ def test_silence_of_fourteen_days_means_points(cast: Cast, case: CreditCase, at:
     assert (case.state, case.outcome) == ("asked", ""), "an admin determines it all the same"
     crediting.choose(case_id=case.pk, contact=cast.owner, choice="points", at=at + 15 * DAY)
     assert steps(case.incident)[-2:] == ["bug_silence", "bug_chosen"]
+
+
+def test_one_that_cannot_be_written_holds_up_no_other(
+    cast: Cast, case: CreditCase, at: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    other = marked(opened(cast.owner, at=at), cast, at=at)
+
+    def refuses_one(incident: Incident, *args: Any, **kw: Any) -> Any:
+        if incident.pk == case.incident_id:
+            raise ValueError("no step of this one")
+        return note_step(incident, *args, **kw)
+
+    monkeypatch.setattr(crediting, "note_step", refuses_one)
+    assert crediting.record_silence(at=at + 20 * DAY) == 1
+    assert (CreditCase.objects.get(pk=case.pk).choice, CreditCase.objects.get(pk=other.pk).choice) == ("", "points")
+    assert "no step of this one" in caplog.text
 
 
 def test_who_has_chosen_is_not_silent(cast: Cast, case: CreditCase, at: datetime):

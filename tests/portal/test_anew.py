@@ -80,6 +80,18 @@ def test_it_is_linked_both_ways_and_both_timelines_say_so(cast: Cast, origin: In
         assert "Olive Owner made a new report of it" in plain(page)
 
 
+def test_what_was_re_opened_while_it_was_written_charges_nothing(cast: Cast, origin: Incident, clock_at: datetime):
+    with_points(cast.acme, 10, at=clock_at)
+    client = signed_in(cast.owner)
+    data = form_data(client, origin)
+    asked(cast, origin, "Exactly the same again.", at=clock_at)
+    reopening.accept(incident_id=origin.pk, user=cast.technician, at=clock_at)
+    answer = client.post("/report/", data)
+    assert answer.status_code == 422
+    assert "is open again: write there, at no charge" in plain(answer.content.decode())
+    assert Incident.objects.count() == 1
+
+
 @pytest.mark.rule("D8")
 def test_short_of_points_the_draft_remembers_it(cast: Cast, origin: Incident, clock_at: datetime):
     client = signed_in(cast.owner)
