@@ -47,7 +47,7 @@ class CallForm(forms.Form):
     )
     kind = forms.ChoiceField(
         label=_("Kind of problem"),
-        choices=[(kind.value, kind.label) for kind in ACCEPTED_KINDS],
+        choices=[("", _("Choose")), *((kind.value, kind.label) for kind in ACCEPTED_KINDS)],
         error_messages={"required": _("Choose a kind."), "invalid_choice": _("Choose a kind.")},
         widget=forms.Select(attrs={"class": "input"}),
     )

@@ -44,8 +44,7 @@ def main(base_url: str, folder: Path = FOLDER) -> None:
 
 def _open(page: Page, path: str) -> None:
     if path == "call":
-        page.goto("/desk/call/?q=isla")
-        page.get_by_role("link", name="Isla Renwick").first.click()
+        page.goto("/desk/call/?q=delia")
         page.wait_for_url("**/desk/call/*/")
         return
     page.goto("/desk/" if path in ("", "split") else path)

@@ -93,6 +93,7 @@ def test_a_call_is_answered_and_goes_on_under_its_number_to_the_end(
         expect(technician.get_by_role("heading", level=1)).to_have_text("Tom Okabe")
         technician.get_by_label("In one line").fill("The proxy drops the session")
         technician.get_by_label("Product and release").select_option(index=1)
+        technician.get_by_label("Kind of problem").select_option("operation")
         technician.get_by_label("Answered during the call").check()
         technician.get_by_label("What you told the caller").fill("Set the timeout to an hour.")
         technician.get_by_role("button", name=f"Log the call, spend {CALL} points").click()

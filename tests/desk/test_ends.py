@@ -197,7 +197,7 @@ def test_the_page_says_how_it_ended(cast: Cast, clock_at: datetime, incident: In
     other = opened(cast.owner, at=clock_at)
     answered(other, cast.technician, at=clock_at)
     closed_by(cast.owner, incident, at=clock_at)
-    assert "Olive Owner closed it for the customer." in told(desk.get(there(incident)))
+    assert "Olive Owner, the customer, closed it." in told(desk.get(there(incident)))
     remind_and_close(at=clock_at + timedelta(days=7))
     with clock.set_to(clock_at + timedelta(days=7)):
         assert "The customer was reminded" in told(desk.get(there(other)))
