@@ -78,7 +78,6 @@ def test_without_javascript(drivers: Drivers) -> None:
         page.get_by_role("button", name="Log the call").click()
         expect(page.locator(".readout")).to_be_visible()
         page.get_by_role("link", name="Open the incident").click()
-        page.locator("a[href='#call']").click()
         page.locator("#call summary").click()
         page.get_by_label("What was said").fill("Called back.")
         page.locator("#call").get_by_role("button", name="Log the call").click()
