@@ -88,7 +88,13 @@ class Dividing(Played):
     @precondition(lambda self: any(p.kind == "split" for p in self.model.plans.values()))
     @rule(place=places, by=st.sampled_from(["technician", "owner"]))
     def accepts_a_split(self, place: int, by: str) -> None:
-        proposal = self.a_plan(place, "split")
+        self.accepts(self.a_plan(place, "split"), by=by)
+
+    def accepts(self, proposal: Plan, by: str) -> None:
+        verb = self.is_carried_out if proposal.kind == "split" else self.is_parted_at_last
+        verb(proposal, by)
+
+    def is_carried_out(self, proposal: Plan, by: str) -> None:
         life = self.model.lives[proposal.life]
         who: dict[str, Any] = {"user": self.user(by)} if by == "technician" else {"contact": self.contact(by)}
 
@@ -192,7 +198,9 @@ class Dividing(Played):
     @precondition(lambda self: any(p.kind == "unmerge" for p in self.model.plans.values()))
     @rule(place=places, by=st.sampled_from(["technician", "owner"]))
     def accepts_a_parting(self, place: int, by: str) -> None:
-        proposal = self.a_plan(place, "unmerge")
+        self.accepts(self.a_plan(place, "unmerge"), by=by)
+
+    def is_parted_at_last(self, proposal: Plan, by: str) -> None:
         who: dict[str, Any] = {"user": self.user(by)} if by == "technician" else {"contact": self.contact(by)}
 
         def send() -> Proposal:

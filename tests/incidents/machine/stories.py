@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -13,10 +15,11 @@ from tests.incidents.machine.desk import DeskVerbs
 from tests.incidents.machine.dividing import Dividing
 from tests.incidents.machine.playing import places, thens
 from tests.incidents.machine.reporting import Reporting
+from tests.incidents.machine.time import Time
 from tests.points.ledger import DAY, TICK
 
 
-class Stories(Reporting, DeskVerbs, CustomerVerbs, Dividing):
+class Stories(Reporting, DeskVerbs, CustomerVerbs, Dividing, Time):
     """Several verbs in a row."""
 
     @rule(place=places, then=thens, same=st.booleans(), ahead=st.sampled_from([TICK, DAY, 31 * DAY]))
@@ -77,5 +80,42 @@ class Stories(Reporting, DeskVerbs, CustomerVerbs, Dividing):
     def is_paid_for_at_last(self, place: int, kind: str) -> None:
         if any(plan.kind == kind and plan.state == "waiting" for plan in self.model.plans.values()):
             self.buys(30)
-            accept = self.accepts_a_split if kind == "split" else self.accepts_a_parting
-            accept(place * 4 + 1, by="owner" if place % 2 else "technician")
+            self.accepts(self.a_plan(place * 4 + 1, kind), by="owner" if place % 2 else "technician")
+
+    @rule(
+        place=places,
+        what=st.sampled_from(["take back", "part", "ask", "accept", "silence", "draft"]),
+        late=st.sampled_from([-TICK, timedelta(0), TICK]),
+    )
+    def comes_at_the_last_instant(self, place: int, what: str, late: timedelta) -> None:
+        """A microsecond before it, at it, and after it: only what may still be done is done."""
+        ahead = [(edge, do) for edge, do in self.last_instants(what) if edge + late - TICK > self.at]
+        if ahead:
+            edge, do = ahead[place % len(ahead)]
+            self.at = edge + late - TICK
+            do()
+
+    def last_instants(self, what: str) -> list[tuple[datetime, Callable[[], None]]]:
+        found: list[tuple[datetime, Callable[[], None]]] = []
+        lives = list(self.model.lives.values())
+        ended, merged = ([life for life in lives if life.end], [life for life in lives if life.merged])
+        for number, life in enumerate(lives):
+            if what == "take back" and life.end:
+                nth = ended.index(life)
+                found.append((life.end.at + HOUR, partial(self.takes_back, nth, by="admin", older=False)))
+            elif what == "part" and life.merged_at:
+                nth = merged.index(life)
+                found.append((life.merged_at + 24 * HOUR, partial(self.parts, nth, by="admin", old_key=False)))
+            elif what == "ask" and life.first and life.status == "closed":
+                write = partial(self.writes, number * 4, who="owner", text="It is back.", again="")
+                found.append((self.model.after_days(life.first, 90), write))
+            elif what == "silence" and (due := self.silent_until(life)):
+                found.append((due, self.silence_is_ended))
+        if what == "accept":
+            waiting = [proposal for proposal in self.model.plans.values() if proposal.state == "waiting"]
+            found += [(proposal.until, partial(self.accepts, proposal, by="owner")) for proposal in waiting]
+        elif what == "draft":
+            found += [
+                (until, partial(self.opens_a_draft, number)) for number, (_pk, until, _c) in enumerate(self.drafts)
+            ]
+        return found
