@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from incidents.models import Draft, Incident, Message
 from incidents.numbers import grouped
+from incidents.services import reopening
 from incidents.services.calls import open_by_phone
 from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
@@ -359,6 +360,7 @@ class TestOnAnIncident:
         asked = desk.post(f"{where}call/", self.form(cast.owner, then="open", reopen="on"), follow=True)
         assert "asks to re-open: decide below" in told(asked)
         assert "Olive Owner asked to re-open it" in told(asked)
+        reopening.refuse(incident_id=incident.pk, reason="Another.", user=cast.technician, at=at, key="refused-once")
         with clock.set_to(at + timedelta(days=100)):
             late = desk.post(f"{where}call/", self.form(cast.owner, then="open", reopen="on"), follow=True)
         assert "It can no longer be re-opened" in told(late)

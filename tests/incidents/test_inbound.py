@@ -10,7 +10,7 @@ from incidents import inbound
 from incidents.access import held_for, messages_for
 from incidents.models import HeldMail, Incident, Message
 from incidents.numbers import grouped
-from incidents.services import conversation
+from incidents.services import conversation, reopening
 from incidents.tasks import file_mails
 from supportdesk import clock
 from supportdesk.mail.incoming import store_raw
@@ -248,6 +248,9 @@ def test_a_mail_on_a_closed_incident_asks_to_reopen_it(cast: Cast, incident: Inc
     assert again(incident).reopen_asked_at == later
     over = at + timedelta(days=92)
     raw = mailed(sender=OLIVE, at=over, subject=incident.number, text="Still here?")
+    assert raw.outcome == "request", "it was asked in time, and nobody has decided"
+    reopening.refuse(incident_id=incident.pk, reason="Another one.", user=cast.technician, at=over, key="refused-once")
+    raw = mailed(sender=OLIVE, at=over, subject=incident.number, text="And now?")
     assert (raw.outcome, raw.reason) == ("added", "too_late")
     assert OutgoingMail.objects.filter(kind="incident_reopening_too_late").count() == 1
 
