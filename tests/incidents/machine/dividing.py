@@ -190,7 +190,7 @@ class Dividing(Played):
         proposal = self.is_proposed(made, "unmerge", by)
         if life.joined.points and self.model.on_hand(self.at) < PRICE[life.channel]:
             life.steps.append("split_proposed")
-            self.model.mail(life, "part_proposed")
+            self.model.mail(life, "part_proposed", to=1)
         else:
             self.model.parts(proposal, self.at)
         self.repeats(send)
