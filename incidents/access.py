@@ -52,6 +52,7 @@ COST_CODES = (
     TimelineCode.REFUND_DONE,
     TimelineCode.REFUND_FAILED,
     TimelineCode.BUG_REFUSED,
+    TimelineCode.SPLIT_PROPOSED,
 )
 
 
@@ -111,6 +112,12 @@ def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
     return entries.annotate(whom_id=Cast(KT("data__follower"), BigIntegerField()), whom=Subquery(whom)).select_related(
         "user", "contact", "incident__customer"
     )
+
+
+def without_cost(step: TimelineEntry) -> TimelineEntry:
+    """The step as whoever only follows the incident reads it: nothing of what it cost or gave back (D21, D38)."""
+    step.data = {**step.data, **{name: 0 for name in ("points", "back") if name in step.data}}
+    return step
 
 
 def drafts_for(scope: Scope, *, at: datetime) -> QuerySet[Draft]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import Case, Count, Q, QuerySet, When
 
-from incidents.access import cases_for, incidents_for, messages_for, timeline_for
+from incidents.access import cases_for, incidents_for, messages_for, pays_for, timeline_for, without_cost
 from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.models import Attachment, Incident, IncidentClock, Message, TimelineCode, TimelineEntry
 from incidents.queue import Hand, There, hand_of, there
@@ -135,7 +135,8 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
     steps = timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)
     if is_cut:
         steps = steps.filter(at__gte=latest[1].at)
-    told += [Told(at=step.at, step=step) for step in steps]
+    pays = pays_for(scope, incident)
+    told += [Told(at=step.at, step=step if pays else without_cost(step)) for step in steps]
     link = incident.clocks.select_related("clock").get(current=True)
     charge = incident.charges.select_related("charge").get(current=True).charge
     calendars = current_calendars()

@@ -99,7 +99,8 @@ def say(step: TimelineEntry, zone: str = "") -> str:
         case TimelineCode.BUG_REFUSED:
             return _("%(who)s refused the credit") % {"who": who}
         case TimelineCode.MERGED:
-            return _("%(who)s merged it into another incident, and its points came back") % {"who": who}
+            back = _("%(who)s merged it into another incident, and its points came back")
+            return (back if step.data["points"] else _("%(who)s merged it into another incident")) % {"who": who}
         case TimelineCode.MERGED_IN:
             return _("%(who)s merged %(number)s into it") % {"who": who, "number": grouped(step.data["number"])}
         case TimelineCode.UNMERGED:

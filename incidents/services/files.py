@@ -133,22 +133,19 @@ def attach(
     return claimed
 
 
-def copy_files(*, message: Message, to_message: Message) -> list[Attachment]:
-    """Copies a message's files to its copy in a split's part: rows of their own, the same bytes (D14)."""
-    return Attachment.objects.bulk_create(
-        Attachment(
-            token=_new_token(),
-            stored=file.stored,
-            name=file.name,
-            size=file.size,
-            picture=file.picture,
-            digest=file.digest,
-            message=to_message,
-            user_id=file.user_id,
-            contact_id=file.contact_id,
-            uploaded_at=file.uploaded_at,
-        )
-        for file in message.files.order_by("pk")
+def copy_of(file: Attachment, *, message: Message) -> Attachment:
+    """The file of a message that is copied into a split's part: a row of its own, the same bytes; not saved (D14)."""
+    return Attachment(
+        token=_new_token(),
+        stored=file.stored,
+        name=file.name,
+        size=file.size,
+        picture=file.picture,
+        digest=file.digest,
+        message=message,
+        user_id=file.user_id,
+        contact_id=file.contact_id,
+        uploaded_at=file.uploaded_at,
     )
 
 

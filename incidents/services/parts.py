@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
 from incidents.mails import splits as mails
 from incidents.models import Attachment, Incident, Message, MessageKind, OriginKind, ProposalPart, TimelineCode
 from incidents.services.common import note_step
+from incidents.services.files import copy_of
 from incidents.services.opening import Report, begin
 from supportdesk.people.models import Contact, User
 
@@ -75,7 +75,7 @@ def open_part(
 def _copy(row: ProposalPart, origin: Incident, part: Incident) -> None:
     """Copies what was chosen and is still there: an unmerge may have taken messages away meanwhile (D35)."""
     chosen = messages_of(origin, (message.pk for message in row.messages.all()))
-    copies = Message.objects.bulk_create(
+    made = Message.objects.bulk_create(
         Message(
             incident=part,
             kind=message.kind,
@@ -90,20 +90,9 @@ def _copy(row: ProposalPart, origin: Incident, part: Incident) -> None:
         )
         for message in chosen
     )
-    copy_of = {copy.copied_from_id: copy for copy in copies}
+    copies = {copy.copied_from_id: copy for copy in made}
     Attachment.objects.bulk_create(
-        Attachment(
-            token=secrets.token_urlsafe(32),
-            stored=file.stored,
-            name=file.name,
-            size=file.size,
-            picture=file.picture,
-            digest=file.digest,
-            message=copy_of[file.message_id],
-            user_id=file.user_id,
-            contact_id=file.contact_id,
-            uploaded_at=file.uploaded_at,
-        )
+        copy_of(file, message=copies[file.message_id])
         for file in files_of(origin, (file.pk for file in row.files.all()))
-        if file.message_id in copy_of
+        if file.message_id in copies
     )

@@ -17,7 +17,7 @@ from incidents.access import attachments_for, uploads_of
 from incidents.models import Attachment, Draft, Incident, Message
 from incidents.services import conversation, files, opening
 from incidents.services.common import KeyReused
-from incidents.services.files import attach, copy_files, drop_upload, keep_upload, place_of, sweep
+from incidents.services.files import attach, copy_of, drop_upload, keep_upload, place_of, sweep
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.people.models import Contact, User
 from supportdesk.people.scope import scope_of, scope_of_contact
@@ -244,8 +244,9 @@ def test_who_logs_a_call_attaches_their_own(cast: Cast, at: datetime):
 def test_a_copy_has_rows_of_its_own_and_the_same_bytes(cast: Cast, at: datetime, incident: Incident, folder: Path):
     message = wrote(incident, cast, at, files=[kept(signed(cast.owner), at).token])
     part = opened(cast.owner, at=at)
-    copy = copy_files(message=message, to_message=part.messages.get())[0]
     original = message.files.get()
+    copy = copy_of(original, message=part.messages.get())
+    copy.save()
     assert (copy.stored, copy.name, copy.size, copy.digest) == (
         original.stored,
         original.name,
@@ -254,7 +255,7 @@ def test_a_copy_has_rows_of_its_own_and_the_same_bytes(cast: Cast, at: datetime,
     )
     assert (copy.pk == original.pk, copy.token == original.token) == (False, False)
     assert len(on_disk(folder)) == 1
-    assert copy_files(message=part.messages.get(), to_message=wrote(part, cast, at))[0].stored == original.stored
+    assert copy_of(copy, message=wrote(part, cast, at)).stored == original.stored
 
 
 @pytest.mark.rule("D22", "D28")
@@ -328,7 +329,7 @@ def test_what_was_sent_with_nothing_is_swept(cast: Cast, at: datetime, incident:
 def test_bytes_that_another_row_has_stay(cast: Cast, at: datetime, incident: Incident, folder: Path):
     file = kept(signed(cast.owner), at)
     message = wrote(incident, cast, at, files=[file.token])
-    copy_files(message=message, to_message=wrote(incident, cast, at))
+    copy_of(message.files.get(), message=wrote(incident, cast, at)).save()
     Attachment.objects.filter(pk=file.pk).update(message=None)
     sweep(at=at + timedelta(days=2))
     assert Attachment.objects.count() == 1

@@ -13,7 +13,7 @@ from incidents.services import opening
 from supportdesk.people.models import Contact
 from tests.cast import Cast
 from tests.incidents.crediting import decide, marked
-from tests.incidents.ending import declined
+from tests.incidents.ending import declined, taken_back
 from tests.incidents.told import a_mate, follows, mailed_to
 from tests.incidents_helpers import a_report, again, answered, key, opened, signed_in
 from tests.portal.test_lists import queries
@@ -141,6 +141,21 @@ def test_a_restricted_follower_of_a_declined_one_sees_no_points(cast: Cast, inci
     page = said(signed_in(cast.restricted).get(there(incident)))
     assert "came back to you" not in page
     assert "valid until" not in page
+
+
+@pytest.mark.rule("D15", "D36")
+def test_a_restricted_follower_reads_what_happened_and_not_what_it_gave_back(
+    cast: Cast, incident: Incident, clock_at: datetime
+):
+    follows(incident, cast.restricted, cast, at=clock_at)
+    declined(incident, cast.technician, at=clock_at)
+    taken_back(incident, cast.technician, at=clock_at)
+    theirs, all_of_it = (said(signed_in(who).get(there(incident))) for who in (cast.restricted, cast.owner))
+    assert "gave back 10 points" in all_of_it
+    assert "10 points are spent again" in all_of_it
+    assert "Tess Technician declined it" in theirs
+    assert "took the decline back" in theirs
+    assert "10 points" not in theirs
 
 
 def test_a_follower_answers_in_the_portal(cast: Cast, incident: Incident, clock_at: datetime):
