@@ -3,7 +3,7 @@
 from incidents.cases import CreditCase
 from incidents.models.drafts import Draft, VisitorReport
 from incidents.models.files import Attachment
-from incidents.models.held import HeldMail, HeldReason
+from incidents.models.held import BlockedSender, HeldMail, HeldReason, Settled
 from incidents.models.incident import (
     ACCEPTED_KINDS,
     DECLINED_KINDS,
@@ -26,6 +26,7 @@ __all__ = [
     "ACCEPTED_KINDS",
     "DECLINED_KINDS",
     "Attachment",
+    "BlockedSender",
     "Channel",
     "CreditCase",
     "Direction",
@@ -49,6 +50,7 @@ __all__ = [
     "Proposal",
     "ProposalPart",
     "Release",
+    "Settled",
     "StatusChoice",
     "TimelineCode",
     "TimelineEntry",

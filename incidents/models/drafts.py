@@ -8,21 +8,28 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.models.incident import Channel, Incident, Kind
 from incidents.models.products import Release
+from supportdesk.mail.models import RawMail
 from supportdesk.people.models import Contact, Customer, User
 from supportdesk.policy import POLICY
 
 
 class Draft(models.Model):
-    """A report that is not opened yet: no number, no clock, no charge (D8). Kept for 30 days."""
+    """A report that is not opened yet: no number, no clock, no charge (D8). Kept for 30 days.
+
+    One that was made of a mail (D27) has neither kind nor release until somebody says them.
+    """
 
     key = models.CharField(max_length=64, unique=True)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="drafts")
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="drafts")
     channel = models.CharField(max_length=8, choices=Channel)
-    kind = models.CharField(max_length=16, choices=Kind)
-    release = models.ForeignKey(Release, on_delete=models.PROTECT)
+    kind = models.CharField(max_length=16, choices=Kind, blank=True)
+    release = models.ForeignKey(Release, on_delete=models.PROTECT, null=True)
     subject = models.CharField(max_length=POLICY.subject_max)
     text = models.TextField()
+    raw_mail = models.OneToOneField(
+        RawMail, on_delete=models.PROTECT, null=True, related_name="+", help_text="The mail it was made of (D27)."
+    )
     created_at = models.DateTimeField()
     kept_until = models.DateTimeField()
     incident = models.OneToOneField(Incident, on_delete=models.PROTECT, null=True, related_name="draft")

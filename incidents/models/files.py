@@ -25,6 +25,9 @@ class Attachment(models.Model):
     size = models.PositiveIntegerField(_("size"), help_text="Bytes.")
     picture = models.CharField(max_length=12, blank=True, help_text="png, jpeg, gif or webp, by content; else empty.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of its bytes.")
+    content_id = models.CharField(
+        max_length=200, blank=True, default="", help_text="By which the HTML of its mail shows it in place."
+    )
     message = models.ForeignKey(Message, on_delete=models.PROTECT, null=True, related_name="files")
     draft = models.ForeignKey(Draft, on_delete=models.PROTECT, null=True, related_name="files")
     user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")

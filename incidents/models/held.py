@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from incidents.models.drafts import Draft
 from incidents.models.incident import Incident
 from supportdesk.mail.models import RawMail
 from supportdesk.people.models import User
@@ -26,10 +27,22 @@ class HeldReason(models.TextChoices):
     UNREADABLE = "unreadable", _("it could not be read")
     AUTOMATIC = "automatic", _("an automatic mail that belongs to no incident")
     TOO_LONG = "too_long", _("its text is longer than a message may be")
+    TOO_BIG = "too_big", _("the mail is larger than the desk takes")
+    ENCRYPTED = "encrypted", _("it is encrypted, and the desk has no key")
+    BLOCKED = "blocked", _("its sender is blocked")
+
+
+class Settled(models.TextChoices):
+    """What a technician made of a held mail (D26)."""
+
+    ATTACHED = "attached", _("attached to an incident")
+    DRAFT = "draft", _("made a draft")
+    DISCARDED = "discarded", _("discarded")
+    BLOCKED = "blocked", _("put away, its sender is blocked")
 
 
 class HeldMail(models.Model):
-    """Mail that belongs nowhere yet (D26): a technician attaches it or discards it."""
+    """Mail that belongs nowhere yet (D26): a technician attaches it, makes a draft of it or discards it."""
 
     raw_mail = models.OneToOneField(RawMail, on_delete=models.PROTECT, related_name="held")
     reason = models.CharField(max_length=20, choices=HeldReason)
@@ -40,7 +53,9 @@ class HeldMail(models.Model):
     held_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     settled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    settled_as = models.CharField(max_length=10, choices=Settled, blank=True, default="")
     attached_to = models.ForeignKey(Incident, on_delete=models.PROTECT, null=True, related_name="+")
+    draft = models.OneToOneField(Draft, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         verbose_name = _("held mail")
@@ -50,3 +65,21 @@ class HeldMail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class BlockedSender(models.Model):
+    """An address, or a domain as ``@example.org``, whose mails are put away unseen and never answered."""
+
+    address = models.CharField(_("address or @domain"), max_length=254, unique=True, help_text=_("In lower case."))
+    blocked_at = models.DateTimeField(_("blocked"))
+    blocked_by = models.ForeignKey(
+        User, verbose_name=_("blocked by"), on_delete=models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("blocked sender")
+        verbose_name_plural = _("blocked senders")
+        ordering = ["address"]
+
+    def __str__(self) -> str:
+        return self.address

@@ -60,12 +60,13 @@ def customer_message(
     raw_mail: RawMail | None = None,
     files: Collection[str] = (),
     by: User | None = None,
+    html: str = "",
 ) -> Added:
     """Adds what a contact wrote. It is kept in every case; what it does depends on the status (D10, D16).
 
     What is written to a merged incident is written to the one that it leads to (D35). ``files`` are tokens of the
-    contact's uploads (D31). ``by`` is the technician who adds it for them, where one does: they are not told of
-    their own act (D39).
+    contact's uploads, ``html`` is that of a mail, sanitised (D31). ``by`` is the technician who adds it for them,
+    where one does: they are not told of their own act (D39).
 
     Raises TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
     """
@@ -81,6 +82,7 @@ def customer_message(
         via=via,
         contact=contact,
         text=text,
+        html=html,
         at=at,
         key=key,
         raw_mail=raw_mail,
@@ -224,7 +226,9 @@ def note(*, incident_id: int, text: str, user: User, at: datetime, key: str, fil
     return message
 
 
-def keep_automatic(*, incident_id: int, text: str, contact: Contact | None, at: datetime, raw_mail: RawMail) -> Message:
+def keep_automatic(
+    *, incident_id: int, text: str, contact: Contact | None, at: datetime, raw_mail: RawMail, html: str = ""
+) -> Message:
     """Keeps an automatic mail with the incident: no answer, no status, no clock, no request (D28)."""
     with transaction.atomic():
         incident = lock_where_it_leads(incident_id)
@@ -236,6 +240,7 @@ def keep_automatic(*, incident_id: int, text: str, contact: Contact | None, at: 
                 "via": Via.MAIL,
                 "contact": contact,
                 "text": text.replace("\x00", "")[: POLICY.text_max],
+                "html": html,
                 "at": at,
                 "key": f"raw:{raw_mail.pk}",
             },

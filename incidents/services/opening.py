@@ -52,6 +52,10 @@ class DraftGone(Refused):
     """The draft was discarded, or its 30 days are over (D8)."""
 
 
+class DraftUnfinished(Refused):
+    """A draft that was made of a mail has no kind or no release yet: somebody has to say them first (D27)."""
+
+
 class OriginNotTheirs(Refused):
     """What it shall be reported anew from is no incident of this customer (D16)."""
 
@@ -281,7 +285,7 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user
     Its files go along; ``files`` are tokens of further uploads of its contact (D31). ``user`` is the technician who
     opens that of a call; what was said during it is the response (D20).
 
-    Raises DraftGone, and what ``open_incident`` raises.
+    Raises DraftGone, DraftUnfinished, and what ``open_incident`` raises.
     """
     lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
     draft = Draft.objects.select_related("contact__customer", "contact__user", "incident").get(pk=draft_id)
@@ -293,6 +297,8 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user
         return draft.incident
     if draft.discarded_at is not None or draft.kept_until <= at:
         raise DraftGone
+    if draft.release_id is None or not draft.kind:
+        raise DraftUnfinished
     report = Report(
         contact=draft.contact,
         channel=draft.channel,

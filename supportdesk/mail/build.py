@@ -22,6 +22,8 @@ class Mail(Protocol):
     in_reply_to: str
     references: str
     automatic: bool
+    unsubscribe_url: str
+    list_id: str
     queued_at: datetime
 
 
@@ -61,6 +63,11 @@ def build(mail: Mail, *, from_name: str, from_address: str) -> EmailMessage:
         message["References"] = mail.references
     if mail.automatic:
         message["Auto-Submitted"] = "auto-generated"
+    if mail.list_id:
+        message["List-Id"] = mail.list_id
+    if mail.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     if mail.html:
         message.add_alternative(mail.html, subtype="html")

@@ -40,6 +40,14 @@ class OutgoingMail(models.Model):
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=500, blank=True)
+    # It left us, and came back: a delivery report said so later (D28).
+    bounced_at = models.DateTimeField(_("bounced"), null=True, blank=True)
+    bounce = models.CharField(_("why it bounced"), max_length=500, blank=True)
+    # Where one click ends what the mail belongs to (RFC 8058).
+    unsubscribe_url = models.CharField(_("unsubscribes at"), max_length=400, blank=True)
+    list_id = models.CharField(_("list"), max_length=200, blank=True)
+    # Of many alike: what people wait for goes out before it.
+    bulk = models.BooleanField(_("of many"), default=False)
 
     class Meta:
         verbose_name = _("outgoing mail")
@@ -47,7 +55,11 @@ class OutgoingMail(models.Model):
         ordering: ClassVar[list[str]] = ["-id"]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
-                "next_try_at", "id", condition=models.Q(sent_at=None, failed_at=None), name="outgoing_mail_due"
+                "bulk",
+                "next_try_at",
+                "id",
+                condition=models.Q(sent_at=None, failed_at=None),
+                name="outgoing_mail_to_do",
             ),
             models.Index("failed_at", condition=~models.Q(failed_at=None), name="outgoing_mail_failed"),
         ]
@@ -59,6 +71,27 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} → {self.to_address}"
+
+
+class OutgoingFile(models.Model):
+    """A file that goes out with a mail; ``stored`` names its bytes below ``settings.FILES_DIR``.
+
+    With a ``content_id`` it is shown in place by the HTML, otherwise it is attached.
+    """
+
+    mail = models.ForeignKey(OutgoingMail, on_delete=models.CASCADE, related_name="files")
+    stored = models.CharField(max_length=80)
+    name = models.CharField(_("name"), max_length=200)
+    size = models.PositiveIntegerField(_("size"), help_text="Bytes.")
+    content_type = models.CharField(max_length=100)
+    content_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["id"]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["stored"], name="outgoing_file_by_place")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Outcome(models.TextChoices):
@@ -87,7 +120,13 @@ class RawMail(models.Model):
     mail_from = models.CharField(_("envelope sender"), max_length=320, blank=True)
     rcpt_to = models.JSONField(_("envelope recipients"), default=list)
     received_at = models.DateTimeField(_("received"))
-    via = models.CharField(_("came by"), max_length=8, choices={"smtp": "SMTP", "pipe": _("pipe")})
+    via = models.CharField(
+        _("came by"), max_length=8, choices={"smtp": "SMTP", "lmtp": "LMTP", "imap": "IMAP", "pipe": _("pipe")}
+    )
+    # What our own server says of where it came from: for the budget by network (D28).
+    peer = models.CharField(_("sent from"), max_length=64, blank=True)
+    # Of a mail too large to be taken: its size. Only its headers are stored then.
+    refused_bytes = models.PositiveBigIntegerField(_("refused at"), null=True, blank=True)
     deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome, blank=True, default=Outcome.WAITING)
     reason = models.CharField(_("reason"), max_length=500, blank=True)
@@ -107,3 +146,41 @@ class RawMail(models.Model):
 
     def __str__(self) -> str:
         return self.message_id or f"#{self.pk}"
+
+
+class MailDoor(models.Model):
+    """A way by which mail comes in or goes out, and since when it has been failing.
+
+    ``name``: "out", "gateway", or "imap:user@host/folder". A door that has never worked has no ``worked_at``.
+    """
+
+    name = models.CharField(_("door"), max_length=400, unique=True)
+    worked_at = models.DateTimeField(_("worked"), null=True, blank=True)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=500, blank=True)
+    told_at = models.DateTimeField(_("told"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("mail door")
+        verbose_name_plural = _("mail doors")
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Fetched(models.Model):
+    """That a message of a mailbox was stored: once for each UID, however often it is seen again (D29)."""
+
+    door = models.ForeignKey(MailDoor, on_delete=models.PROTECT, related_name="fetched")
+    uid_validity = models.BigIntegerField()
+    uid = models.BigIntegerField()
+    raw_mail = models.ForeignKey(RawMail, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["door", "uid_validity", "uid"], name="fetched_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.door_id}:{self.uid_validity}:{self.uid}"

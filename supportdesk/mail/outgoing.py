@@ -82,11 +82,16 @@ def queue_mail(
     in_reply_to: str = "",
     references: Sequence[str] = (),
     automatic: bool = True,
+    unsubscribe_url: str = "",
+    list_id: str = "",
+    bulk: bool = False,
 ) -> OutgoingMail:
     """Puts a mail into the outbox, in the caller's transaction; it goes out once that is committed (D30).
 
     ``key`` names the cause: the same key gives the mail that is there already. A line end in a header
-    becomes a space; an address that is none is refused with NotAnAddress.
+    becomes a space; an address that is none is refused with NotAnAddress. ``unsubscribe_url`` takes a POST that ends
+    what the mail belongs to (RFC 8058), ``list_id`` names that ("Tips <tips.example.com>"); ``bulk`` mails wait for
+    all others.
     """
     thread = message_ids(" ".join(references))
     mail = OutgoingMail(
@@ -104,6 +109,9 @@ def queue_mail(
         # The first mail of a thread and the latest ones are what mail programs go by.
         references=" ".join(thread if len(thread) <= REFERENCES_MAX else thread[:1] + thread[1 - REFERENCES_MAX :]),
         automatic=automatic,
+        unsubscribe_url=one_line(unsubscribe_url, 400),
+        list_id=one_line(list_id, 200),
+        bulk=bulk,
         queued_at=at,
         next_try_at=at,
         give_up_at=at + timedelta(days=POLICY.outbox_days),
@@ -141,7 +149,7 @@ def _claim(at: datetime) -> OutgoingMail | None:
     mail = (
         OutgoingMail.objects.select_for_update(skip_locked=True)
         .filter(Q(claimed_until=None) | Q(claimed_until__lte=at), sent_at=None, failed_at=None, next_try_at__lte=at)
-        .order_by("next_try_at", "id")
+        .order_by("bulk", "next_try_at", "id")
         .first()
     )
     if mail is not None:

@@ -183,6 +183,9 @@ class Contact(models.Model):
     )
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+    # A delivery report about `email`, or its server's refusal for good (D28); none once mail comes from it again.
+    bounced_at = models.DateTimeField(_("mail bounced"), null=True, blank=True)
+    bounce = models.CharField(_("why mail bounced"), max_length=500, blank=True)
 
     objects: ClassVar[models.Manager[Contact]] = ContactQuerySet.as_manager()
 
@@ -222,3 +225,26 @@ class Contact(models.Model):
         if self.phone:
             country = self.customer.country if self.customer_id else ""
             self.phone = e164(self.phone, country=country)
+
+
+class ContactAddress(models.Model):
+    """A further address that a contact writes from: their mails are known by it, none are sent to it (D26)."""
+
+    contact = models.ForeignKey(Contact, verbose_name=_("contact"), on_delete=models.CASCADE, related_name="addresses")
+    address = models.EmailField(_("e-mail address"), help_text=_("Mail from it is taken for the contact’s."))
+    added_at = models.DateTimeField(_("added"), db_default=Now(), editable=False)
+    added_by = models.ForeignKey(
+        User, verbose_name=_("added by"), on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("further address")
+        verbose_name_plural = _("further addresses")
+        ordering = ["address"]
+        constraints = [
+            models.UniqueConstraint("contact", Lower("address"), name="contact_address_once"),
+        ]
+        indexes = [models.Index(Lower("address"), name="contact_address_lookup")]
+
+    def __str__(self) -> str:
+        return self.address

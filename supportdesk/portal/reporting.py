@@ -199,7 +199,7 @@ def change_draft(request: DeskRequest, pk: int) -> HttpResponse:
             "seen": drafting.state_of(found),
             "kind": found.kind,
             "anyway": True,
-            "product": found.release.product_id,
+            "product": found.release and found.release.product_id,
             "release": found.release_id,
             "subject": found.subject,
             "text": found.text,

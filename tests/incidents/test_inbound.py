@@ -8,6 +8,7 @@ import pytest
 
 from incidents import inbound
 from incidents.access import held_for, messages_for
+from incidents.inbound import carrying
 from incidents.models import HeldMail, Incident, Message
 from incidents.numbers import grouped
 from incidents.services import conversation, reopening
@@ -293,7 +294,7 @@ def test_a_bad_mail_is_held_and_the_next_one_flows(
             raise KeyError("boom")
         return real(**given)
 
-    monkeypatch.setattr(inbound, "customer_message", stumbles)
+    monkeypatch.setattr(carrying, "customer_message", stumbles)
     for minutes in range(5):
         with clock.set_to(later + timedelta(minutes=2 * minutes)):
             file_mails()

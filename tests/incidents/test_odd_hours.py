@@ -51,7 +51,7 @@ def test_a_mail_that_kills_its_reader_is_in_sight_all_the_same(cast: Cast, at: d
     def dies(raw: RawMail) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("incidents.inbound.read", dies)
+    monkeypatch.setattr("incidents.inbound.holding.read", dies)
     with pytest.raises(MemoryError):
         hold_given_up(at=at)
     assert HeldMail.objects.get(raw_mail=raw).sender == "otto@other.example"

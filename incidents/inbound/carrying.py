@@ -1,0 +1,114 @@
+"""One stored mail, filed once: what was decided is done by one service (D26, D28, D29)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+
+from incidents.filing import Decision, decide
+from incidents.inbound.content import keep_files, said_in
+from incidents.inbound.evidence import evidence_of, senders_of, who_wrote
+from incidents.inbound.holding import hold, hold_given_up
+from incidents.inbound.replies import ANSWERED_WHEN_HELD, answer_held
+from incidents.models import Incident, NoticeCode, Via
+from incidents.notices import owner_alone
+from incidents.services.conversation import customer_message, keep_automatic
+from incidents.services.noticing import notify
+from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
+from supportdesk.mail.models import Outcome, RawMail
+from supportdesk.mail.parse import ParsedMail
+from supportdesk.people.models import Contact
+
+log = logging.getLogger(__name__)
+DELIVERY_REPORT = "delivery report"
+
+
+def file_mail(*, raw_id: int, at: datetime) -> str:
+    """Files one stored mail, once, and says what became of it; empty where there was nothing to do.
+
+    A message is dated by the instant at which our gateway took the mail, not by its Date header. Whatever
+    the text lacks or exceeds, the raw source is kept and a technician finds it under held mail. A mail
+    that cannot be filed is tried again, then held with the error; it never stops the next one (D29).
+    """
+    raw = claim(raw_id=raw_id, at=at)
+    if raw is not None:
+        try:
+            return _file(raw, at=at)
+        except AlreadyHandled:
+            return ""
+        except Exception as error:  # whatever a stranger's mail provokes, the others go on
+            log.exception("Mail %s was not filed", raw_id)
+            fail(raw_id=raw_id, error=repr(error), at=at)
+    return Outcome.HELD if hold_given_up(at=at) else ""
+
+
+@transaction.atomic
+def _file(raw: RawMail, *, at: datetime) -> str:
+    mail = read(raw)
+    senders = senders_of(mail)
+    decision = decide(evidence_of(raw, mail, senders))
+    outcome, reason = _carry_out(decision, raw=raw, mail=mail, senders=senders, at=at)
+    record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)
+    return outcome
+
+
+def _carry_out(
+    decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime
+) -> tuple[Outcome, str]:
+    if decision.action == "hold":
+        return _hold(decision, raw=raw, mail=mail, at=at)
+    assert decision.incident is not None
+    contact = who_wrote(decision.incident, senders)
+    if decision.action == "automatic":
+        return _keep(decision.incident, contact, raw=raw, mail=mail, at=at)
+    assert contact is not None
+    return _add(decision.incident, contact, raw=raw, mail=mail)
+
+
+def _hold(decision: Decision, *, raw: RawMail, mail: ParsedMail, at: datetime) -> tuple[Outcome, str]:
+    hold(
+        raw=raw,
+        reason=decision.reason,
+        sender=mail.from_address,
+        subject=mail.subject,
+        text=mail.text,
+        at=at,
+        incident=decision.incident,
+    )
+    if decision.reason in ANSWERED_WHEN_HELD:
+        answer_held(mail, raw=raw, at=at)
+    return Outcome.HELD, decision.reason
+
+
+def _keep(
+    incident_id: int, contact: Contact | None, *, raw: RawMail, mail: ParsedMail, at: datetime
+) -> tuple[Outcome, str]:
+    """Keeps an automatic mail; of a delivery report the incident's owner is told (D28, D39)."""
+    said = said_in(mail)
+    keep_automatic(
+        incident_id=incident_id, text=said.text, html=said.html, contact=contact, at=raw.received_at, raw_mail=raw
+    )
+    if mail.bounced or mail.automatic == DELIVERY_REPORT:
+        incident = Incident.objects.select_related("customer", "owner").get(pk=incident_id)
+        notify(NoticeCode.BOUNCE, to=owner_alone(incident.owner), incident=incident, at=at, key=f"raw:{raw.pk}")
+    return Outcome.AUTOMATIC, mail.automatic
+
+
+def _add(incident_id: int, contact: Contact, *, raw: RawMail, mail: ParsedMail) -> tuple[Outcome, str]:
+    said = said_in(mail)
+    added = customer_message(
+        incident_id=incident_id,
+        contact=contact,
+        text=said.text,
+        html=said.html,
+        via=Via.MAIL,
+        at=raw.received_at,
+        key=f"raw:{raw.pk}",
+        raw_mail=raw,
+        files=keep_files(mail, contact=contact, at=raw.received_at),
+    )
+    if added.outcome == "request":
+        return Outcome.REQUEST, ""
+    return Outcome.ADDED, "" if added.outcome == "added" else added.outcome

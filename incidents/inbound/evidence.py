@@ -1,0 +1,79 @@
+"""What a mail shows of where it belongs and who wrote it, read from the database (D26)."""
+
+from __future__ import annotations
+
+from incidents.access import incidents_for
+from incidents.filing import Evidence
+from incidents.models import Incident, IncidentMail, Message
+from incidents.numbers import numbers_in
+from incidents.queries import final_ids
+from supportdesk.mail.models import RawMail
+from supportdesk.mail.parse import ParsedMail
+from supportdesk.mail.quotes import unquoted
+from supportdesk.mail.tokens import read_reply_address
+from supportdesk.people.access import contacts_by_email, staff_has_email
+from supportdesk.people.models import Contact
+from supportdesk.people.scope import scope_of_contact
+from supportdesk.policy import POLICY
+
+
+def senders_of(mail: ParsedMail) -> list[Contact]:
+    """The contacts, of whatever customer, whose address the mail's one sender has (D21, D26)."""
+    return list(contacts_by_email(mail.from_address)) if mail.from_address else []
+
+
+def who_wrote(incident_id: int, senders: list[Contact]) -> Contact | None:
+    """The contact, of those with the sender's address, who belongs to the incident's customer (D21)."""
+    customer = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
+    return next((contact for contact in senders if contact.customer_id == customer), None)
+
+
+def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidence:
+    """What a mail shows, as ``decide`` takes it (D26)."""
+    tokens = _tokens(raw, mail)
+    # A delivery report brings back the mail that it is about, and often names it nowhere else (D28).
+    ids = [*mail.in_reply_to, *mail.references, *([mail.returned_id] if mail.returned_id else [])]
+    referenced = frozenset(
+        IncidentMail.objects.filter(mail__message_id__in=ids).values_list("incident_id", flat=True)
+    ) | frozenset(Message.objects.filter(raw_mail__message_id__in=ids).values_list("incident_id", flat=True))
+    subject = _by_number(numbers_in(mail.subject))
+    body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
+    # A number that was merged leads on: what names both names one (D35).
+    leads = final_ids({*referenced, *subject, *body, *tokens})
+    tokens, referenced, subject, body = (
+        frozenset(leads[incident] for incident in level) for level in (tokens, referenced, subject, body)
+    )
+    named = set(leads.values())
+    allowed = {
+        incident
+        for contact in senders
+        for incident in incidents_for(scope_of_contact(contact)).filter(pk__in=named).values_list("pk", flat=True)
+    }
+    return Evidence(
+        senders=mail.from_count,
+        from_staff=staff_has_email(mail.from_address),
+        contact_ids=frozenset(contact.pk for contact in senders),
+        allowed=frozenset(allowed),
+        tokens=tokens,
+        referenced=referenced,
+        in_subject=subject,
+        in_body=body,
+        automatic=bool(mail.automatic),
+        forged=mail.dmarc_failed,
+        readable=mail.sound,
+        has_content=bool(unquoted(mail.text).strip()),
+        too_long=len(mail.text) > POLICY.text_max,
+    )
+
+
+def _tokens(raw: RawMail, mail: ParsedMail) -> frozenset[int]:
+    """The incidents of the signed reply addresses that the mail was sent to (D26)."""
+    addresses = (*raw.rcpt_to, *mail.delivered_to, *mail.to, *mail.cc)
+    found = (read_reply_address(address) for address in dict.fromkeys(addresses))
+    return frozenset(token.incident_id for token in found if token is not None)
+
+
+def _by_number(numbers: tuple[str, ...]) -> frozenset[int]:
+    return (
+        frozenset(Incident.objects.filter(number__in=numbers).values_list("pk", flat=True)) if numbers else frozenset()
+    )
