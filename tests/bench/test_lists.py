@@ -64,12 +64,12 @@ def _measured(user: User, path: str) -> tuple[str, str, str]:
     return f"{statistics.median(times):.0f}", f"{max(times):.0f}", str(count)
 
 
-def _contact(n: int, at: datetime) -> Contact:
+def _contact(n: int, at: datetime, *, points: int = 2_000) -> Contact:
     place = PLACES[n % len(PLACES)]
     customer = Customer.objects.create(
         name=f"Bench {n}", country=place.country, subdivision=place.subdivision, zone=place.zone, place_name="There"
     )
-    grant(customer=customer, points=2_000, at=at, reason="Bench", actor=None, key=f"bench-{n}")
+    grant(customer=customer, points=points, at=at, reason="Bench", actor=None, key=f"bench-{n}")
     contact = Contact.objects.create(
         customer=customer, name=f"Contact {n}", email=f"c{n}@bench.example", is_administrator=True
     )
@@ -105,6 +105,7 @@ def _open(numbers: range, contacts: list[Contact], release: Release, *, owner: U
                 opened_at=moment,
                 last_at=moment,
                 wrote_at=moment if n % 8 == 1 else None,
+                waits_since=moment if n % 4 == 3 else None,
             )
             for n, contact, moment in _with(numbers, whose, opened)
         ],

@@ -18,8 +18,8 @@ from sla.deadline import plan
 from sla.holidays import public_calendar_for
 from supportdesk.places import Place
 from tests.bench.conftest import Table
+from tests.bench.homes import rival_python
 from tests.oracle import EPOCH, Case, walk
-from tests.settings import HOME
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACES = [
@@ -53,16 +53,9 @@ print(imported - began, time.perf_counter() - imported)
 @pytest.fixture(scope="session")
 def rivals() -> dict[str, Any] | None:
     """What the other packages answer, from an environment of their own; None where it cannot be made."""
-    home = HOME / "bench-venv"
-    python = home / "bin" / "python"
-    lock = ROOT / "requirements-bench.txt"
-    stamp = home / "installed"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        install = ["-m", "pip", "install", "--quiet", "--require-hashes", "--no-input", "-r", str(lock)]
-        for command in ([sys.executable, "-m", "venv", "--clear", str(home)], [str(python), *install]):
-            if subprocess.run(command, check=False).returncode:
-                return None
-        stamp.write_bytes(lock.read_bytes())
+    python = rival_python()
+    if python is None:
+        return None
     moments = [moment.isoformat() for moment in YEAR]
     asked = [{"country": p.country, "subdivision": p.subdivision, "zone": p.zone, "moments": moments} for p in PLACES]
     script = str(Path(__file__).with_name("rivals.py"))
