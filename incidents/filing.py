@@ -31,6 +31,7 @@ class Evidence:
     automatic: bool = False
     forged: bool = False
     readable: bool = True
+    encrypted: bool = False
     has_content: bool = True
     too_long: bool = False
 
@@ -66,6 +67,8 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(action="hold", incident=named, reason="staff")
     if not evidence.contact_ids:
         return Decision(action="hold", incident=named, reason="unknown_sender")
+    if evidence.encrypted:
+        return Decision(action="hold", incident=named, reason="encrypted")
     if ambiguous:
         return Decision(action="hold", reason="two_incidents")
     if named is None:

@@ -61,6 +61,7 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evide
         automatic=bool(mail.automatic),
         forged=mail.dmarc_failed,
         readable=mail.sound,
+        encrypted=mail.encrypted,
         has_content=bool(unquoted(mail.text).strip()),
         too_long=len(mail.text) > POLICY.text_max,
     )

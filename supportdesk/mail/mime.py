@@ -11,10 +11,11 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 
+from supportdesk.mail.charsets import decode_text as decode_text
+from supportdesk.mail.parameters import parameters_of
 from supportdesk.mail.texts import one_line, storable
 
 PARTS_MAX = 100
@@ -22,17 +23,17 @@ DEPTH_MAX = 20
 HEADER_BYTES_MAX = 256 * 1024  # the whole block of a part
 HEADER_FIELDS_MAX = 1_000
 FIELD_CHARS_MAX = 64 * 1024
-PARAMETER_CHARS_MAX = 2_000  # of a Content-Type or Content-Disposition
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _FIELD_NAME = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BOUNDARY_REST = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 _LINE_FEED = 10
-_ENCODED_WORD = re.compile(r"=\?([!-<>@-~]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
+# A question mark inside is against the standard, and written: only "?=" ends a word, and "=?" begins another one.
+_ENCODED_WORD = re.compile(r"=\?([!-<>@-~]{1,60})\?([bBqQ])\?((?:[^?=]|=(?!\?(?!=))|\?(?!=)){0,1000}?)\?=")
 _TRANSFER_JUNK = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
-# Codecs of Python that are no charset of mail: slow in the square of the length, or ways to write a program.
-_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
+_CHARSET = re.compile(rb"charset\s*=\s*\"?([\w.:-]{1,60})", re.IGNORECASE)
+_FIRST_DASHES = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,11 @@ class Headers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A leaf of the mail. ``alternative`` numbers the multipart/alternative it stands in; 0 is none."""
+    """A leaf of the mail. ``alternative`` numbers the outermost multipart/alternative it stands in; 0 is none."""
 
     headers: Headers
     content_type: str
+    parameters: dict[str, str]
     charset: str
     name: str
     disposition: str
@@ -65,11 +67,13 @@ class Part:
 
     def payload(self) -> bytes:
         """The body without its transfer encoding, as far as it can be read."""
-        match self.headers.first("content-transfer-encoding").strip().lower():
+        match self.headers.first("content-transfer-encoding").partition("(")[0].strip(" \t\"';").lower():
             case "base64":
                 return _from_base64(self.body)
             case "quoted-printable":
                 return quopri.decodestring(self.body)
+            case "x-uuencode" | "uuencode" | "x-uue" | "uue":
+                return _from_uuencode(self.body)
         return self.body
 
 
@@ -79,24 +83,25 @@ class Mime:
 
     headers: Headers
     content_type: str
+    parameters: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     problems: set[str] = field(default_factory=set)
 
 
 def take_apart(source: bytes) -> Mime:
     """The parts of a mail in their order. ``problems``: too_deep, too_many_parts, broken, long_header."""
+    if b"\n" not in source:  # of a Macintosh of old: one line to everybody else
+        source = source.replace(b"\r", b"\n")
     mime: Mime | None = None
-    # A stack, not recursion: (start, end, depth, alternative around it). Later parts lie deeper in it.
-    waiting: list[tuple[int, int, int, int]] = [(0, len(source), 0, 0)]
+    # A stack, not recursion: (start, end, depth, alternative around it, type if none is named).
+    waiting: list[tuple[int, int, int, int, str]] = [(0, len(source), 0, 0, "text/plain")]
     seen = 0
     while waiting:
-        start, end, depth, alternative = waiting.pop()
+        start, end, depth, alternative, content_type = waiting.pop()
         headers, body_start, long = _headers(source, start, end)
-        content_type, parameters = _parameters(headers.first("content-type") or "text/plain")
-        if "/" not in content_type:
-            content_type = "text/plain"
+        content_type, parameters = _type_of(headers, content_type)
         if mime is None:
-            mime = Mime(headers=headers, content_type=content_type)
+            mime = Mime(headers=headers, content_type=content_type, parameters=parameters)
         if long:
             mime.problems.add("long_header")
         seen += 1
@@ -111,8 +116,12 @@ def take_apart(source: bytes) -> Mime:
             if not closed:
                 mime.problems.add("broken")
             if slices:
-                inside = seen if content_type == "multipart/alternative" else alternative
-                waiting.extend((first, last, depth + 1, inside) for first, last in reversed(slices[: PARTS_MAX + 1]))
+                inside = alternative or (seen if content_type == "multipart/alternative" else 0)
+                default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
+                # Later parts lie deeper in the stack.
+                waiting.extend(
+                    (first, last, depth + 1, inside, default) for first, last in reversed(slices[: PARTS_MAX + 1])
+                )
                 continue
             content_type = "text/plain"
         mime.parts.append(_leaf(headers, content_type, parameters, alternative, source[body_start:end]))
@@ -120,16 +129,26 @@ def take_apart(source: bytes) -> Mime:
     return mime
 
 
+def _type_of(headers: Headers, default: str) -> tuple[str, dict[str, str]]:
+    """The type of a part in lower case, ``default`` where it names none, and the parameters."""
+    content_type, parameters = parameters_of(headers.first("content-type"))
+    content_type = next(iter(content_type.partition("(")[0].split()), "")
+    if content_type.count("/") != 1:
+        content_type = "text/plain" if content_type else default
+    return one_line(content_type, 100), parameters
+
+
 def _leaf(headers: Headers, content_type: str, parameters: dict[str, str], alternative: int, body: bytes) -> Part:
-    disposition, more = _parameters(headers.first("content-disposition"))
+    disposition, more = parameters_of(headers.first("content-disposition"))
     name = one_line(decode_words(more.get("filename") or parameters.get("name") or ""), 1000)
     return Part(
         headers=headers,
-        content_type=one_line(content_type, 100),
-        charset=parameters.get("charset", ""),
+        content_type=content_type,
+        parameters=parameters,
+        charset=parameters.get("charset", "").partition("(")[0].strip(),
         # Windows and Unix paths alike: the last part is the name.
         name=one_line(name.replace("\\", "/").rpartition("/")[2], 200),
-        disposition=disposition,
+        disposition=disposition.partition("(")[0].strip(),
         content_id=one_line(headers.first("content-id").strip().strip("<>"), 200),
         alternative=alternative,
         body=body,
@@ -162,36 +181,32 @@ def _headers(source: bytes, start: int, end: int) -> tuple[Headers, int, bool]:
             # No field, no mbox line: the body begins here, without the blank line that belongs before it.
             body = line.start()
             break
-    return Headers(fields=tuple((name, _field_text(b"".join(lines))) for name, lines in fields)), body, long
+    raw = [(name, b"".join(lines).strip()[:FIELD_CHARS_MAX]) for name, lines in fields]
+    charset = next((_CHARSET.search(value) for name, value in raw if name == "content-type"), None)
+    hint = charset[1].decode("ascii", "replace") if charset else ""
+    return Headers(fields=tuple((name, _field_text(value, hint)) for name, value in raw)), body, long
 
 
-def _field_text(value: bytes) -> str:
-    """Raw 8-bit header text is UTF-8, or else the Western one of old."""
-    value = value.strip()[:FIELD_CHARS_MAX]
+def _field_text(value: bytes, hint: str) -> str:
+    """Raw 8-bit header text is UTF-8, or else in the charset of the body, or the Western one of old."""
+    if value.isascii() and b"\x1b$" not in value:
+        return storable(value.decode("ascii"))
     try:
-        return storable(value.decode("utf-8"))
+        return storable(value.decode("utf-8")) if b"\x1b$" not in value else decode_text(value, "")[0]
     except UnicodeDecodeError:
-        return storable(value.decode("cp1252", "replace"))
-
-
-def _parameters(value: str) -> tuple[str, dict[str, str]]:
-    """``text/plain; charset=utf-8`` as a word and its parameters, continued and encoded ones joined (RFC 2231)."""
-    header = Message()
-    header["content-type"] = value[:PARAMETER_CHARS_MAX].replace("\n", " ")
-    try:
-        found = header.get_params(failobj=[], unquote=True)
-        named = {name.lower(): collapse_rfc2231_value(text) for name, text in found[1:]}
-    except (ValueError, LookupError, TypeError):  # a continuation that is none, a charset that is none
-        return value.partition(";")[0].strip().lower(), {}
-    return (found[0][0].strip().lower() if found else ""), {name: storable(text) for name, text in named.items()}
+        return decode_text(value, hint)[0]
 
 
 def _split(source: bytes, start: int, end: int, boundary: str) -> tuple[list[tuple[int, int]], bool]:
     """Where the parts between the boundary lines are, and whether the closing line was there."""
     # A boundary ends in no space, and is compared as it was written.
-    mark = boundary.rstrip().encode("latin-1", "replace")
-    if not mark:
-        return [], False
+    mark = boundary.rstrip().encode("utf-8", "replace")
+    named = bool(mark)
+    if not named:
+        guess = _FIRST_DASHES.search(source, start, end)
+        if guess is None:
+            return [], False
+        mark = guess[1]
     mark = b"--" + mark
     slices: list[tuple[int, int]] = []
     begun: int | None = None
@@ -205,7 +220,7 @@ def _split(source: bytes, start: int, end: int, boundary: str) -> tuple[list[tup
         if begun is not None:
             slices.append((begun, _without_line_end(source, begun, found)))
         if rest[1]:
-            return slices, True
+            return slices, named
         begun = at
         if len(slices) > PARTS_MAX:
             return slices, True
@@ -232,22 +247,16 @@ def _from_base64(body: bytes) -> bytes:
         return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
 
 
-def decode_text(payload: bytes, charset: str) -> tuple[str, bool]:
-    """``payload`` as text in the charset it names, or the likeliest one; False where the name is unknown."""
-    known = True
-    if charset:
-        try:
-            if charset.strip().lower().replace("-", "_") in _NO_CHARSETS:
-                raise LookupError(charset)
-            return storable(payload.decode(charset.strip())), True
-        except UnicodeDecodeError:
-            pass
-        except (LookupError, ValueError):
-            known = False
-    try:
-        return storable(payload.decode("utf-8")), known
-    except UnicodeDecodeError:
-        return storable(payload.decode("cp1252", "replace")), known
+def _from_uuencode(body: bytes) -> bytes:
+    """The lines between "begin" and "end" that can be read."""
+    found = bytearray()
+    for line in body.splitlines():
+        if line.strip() == b"end":
+            break
+        if not line.startswith(b"begin "):
+            with suppress(binascii.Error):
+                found += binascii.a2b_uu(line)
+    return bytes(found)
 
 
 def decode_words(text: str) -> str:

@@ -13,15 +13,45 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from supportdesk.mail.addresses import Mailbox, mailboxes
+from supportdesk.mail.automatic import null_return_path, why_automatic
+from supportdesk.mail.charsets import charset_of_html, decode_text
+from supportdesk.mail.flowed import unflowed
 from supportdesk.mail.html_text import text_of_html
-from supportdesk.mail.mime import Headers, Mime, Part, decode_text, decode_words, parse_headers, take_apart
+from supportdesk.mail.mime import Headers, Mime, Part, decode_words, take_apart
+from supportdesk.mail.reports import Bounce, report_in
+from supportdesk.mail.sealed import SEALS, is_encrypted, unarmored
 from supportdesk.mail.texts import message_ids, one_line, storable
+from supportdesk.mail.uuencoded import without_uuencoded
 
 SUBJECT_MAX = 400
 ADDRESSES_MAX = 200
 IDS_MAX = 50
-REPORT_FIELDS_MAX = 100
 
+_PLAIN = ("text/plain", "text/markdown", "text/x-markdown")
+_HTML = ("text/html", "application/xhtml+xml")
+_SPARE = frozenset({"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext", "text/rtf"})
+_NAMES = {
+    "message/rfc822": "message.eml",
+    "message/global": "message.eml",
+    "text/rfc822-headers": "headers.txt",
+    "message/delivery-status": "delivery-status.txt",
+    "message/disposition-notification": "read-receipt.txt",
+    "text/calendar": "invite.ics",
+    "text/vcard": "contact.vcf",
+    "text/x-vcard": "contact.vcf",
+    "text/plain": "attachment.txt",
+    "text/html": "attachment.html",
+    "image/png": "image.png",
+    "image/jpeg": "image.jpg",
+    "image/gif": "image.gif",
+    "image/webp": "image.webp",
+    "application/pdf": "attachment.pdf",
+    "application/zip": "attachment.zip",
+    "application/ms-tnef": "winmail.dat",
+    "application/vnd.ms-tnef": "winmail.dat",
+    "application/pkcs7-mime": "smime.p7m",
+    "application/x-pkcs7-mime": "smime.p7m",
+}
 # With one of these the mail may say more, or something else, than was read.
 _UNSOUND = frozenset({"broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"})
 _DMARC_FAIL = re.compile(r"\s*dmarc\s*=\s*fail\b", re.IGNORECASE)
@@ -45,7 +75,9 @@ class ParsedMail:
 
     ``from_address`` is empty unless there is exactly one sender, plainly written; ``from_count`` says how
     many there were. ``automatic`` is empty, or why no person is to be answered (D28). ``bounced`` are the
-    recipients that a delivery report calls failed, ``returned_id`` the Message-ID of the mail it is about.
+    recipients that a delivery report calls failed, ``bounces`` the same with the reason, ``delayed`` those
+    that it is still trying, ``returned_id`` the Message-ID of the mail it is about. ``encrypted``: what it
+    says is in a part that nobody here can read.
     """
 
     message_id: str = ""
@@ -64,7 +96,10 @@ class ParsedMail:
     attachments: tuple[Attachment, ...] = ()
     automatic: str = ""
     bounced: tuple[str, ...] = ()
+    bounces: tuple[Bounce, ...] = ()
+    delayed: tuple[str, ...] = ()
     returned_id: str = ""
+    encrypted: bool = False
     dmarc_failed: bool = False
     problems: tuple[str, ...] = ()
 
@@ -115,7 +150,9 @@ def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str |
         problems.add("no_sender" if not senders else "several_senders" if len(senders) > 1 else "bad_sender")
     message_id = next(iter(message_ids(headers.first("message-id"))), "")
     text, html, attachments = _content(mime)
-    bounced, returned_id = _report(mime)
+    daemon = not sender.address or sender.address.lower().startswith("mailer-daemon@")
+    report = report_in(mime, from_server=daemon or null_return_path(mime, mail_from))
+    subject = one_line(decode_words(headers.first("subject")), SUBJECT_MAX)
     return ParsedMail(
         message_id=message_id,
         from_address=sender.address,
@@ -124,16 +161,27 @@ def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str |
         to=_addresses(headers, "to"),
         cc=_addresses(headers, "cc"),
         delivered_to=_addresses(headers, "delivered-to", "x-original-to", "envelope-to"),
-        subject=one_line(decode_words(headers.first("subject")), SUBJECT_MAX),
+        subject=subject,
         date=_date(headers.first("date")),
         in_reply_to=message_ids(headers.first("in-reply-to"))[:IDS_MAX],
         references=message_ids(headers.first("references"))[-IDS_MAX:],
         text=text,
         html=html,
         attachments=attachments,
-        automatic=_automatic(mime, message_id, own_domain, mail_from, sender.address),
-        bounced=bounced,
-        returned_id=returned_id,
+        automatic=why_automatic(
+            mime,
+            report,
+            message_id=message_id,
+            own_domain=own_domain,
+            mail_from=mail_from,
+            sender=sender.address,
+            subject=subject,
+        ),
+        bounced=tuple(bounce.address for bounce in report.failed),
+        bounces=report.failed,
+        delayed=report.delayed,
+        returned_id=report.returned_id,
+        encrypted=is_encrypted(mime, text),
         dmarc_failed=_dmarc_failed(headers, authserv_id),
         problems=tuple(sorted(problems)),
     )
@@ -156,24 +204,6 @@ def _date(value: str) -> datetime | None:
         return None
 
 
-def _automatic(mime: Mime, message_id: str, own_domain: str, mail_from: str | None, sender: str) -> str:
-    """Why no machine may answer this, or an empty text (D28, RFC 3834)."""
-    headers = mime.headers
-    return_path = f"<{mail_from}>" if mail_from is not None else headers.first("return-path")
-    auto_submitted = headers.first("auto-submitted").partition(";")[0].strip().lower()
-    precedence = headers.first("precedence").strip().lower()
-    reasons = {
-        "own mail": message_id.lower().endswith(f"@{own_domain.lower()}>"),
-        "delivery report": mime.content_type == "multipart/report" or sender.lower().startswith("mailer-daemon@"),
-        "auto-submitted": auto_submitted not in ("", "no"),
-        "empty return path": return_path.strip() == "<>",
-        "precedence": precedence in ("bulk", "list", "junk", "auto_reply"),
-        "mailing list": bool(headers.first("list-id")),
-        "autoreply": bool(headers.first("x-autoreply") or headers.first("x-autorespond")),
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
-
-
 def _dmarc_failed(headers: Headers, authserv_id: str) -> bool:
     """True where our mail server marked the mail as failing DMARC (D26).
 
@@ -189,55 +219,66 @@ def _dmarc_failed(headers: Headers, authserv_id: str) -> bool:
     return False
 
 
-def _report(mime: Mime) -> tuple[tuple[str, ...], str]:
-    """The recipients that a delivery report (RFC 3464) calls failed, and the mail that it brings back."""
-    if mime.content_type != "multipart/report":
-        return (), ""
-    failed: dict[str, None] = {}
-    returned_id = ""
-    for part in mime.parts:
-        if part.content_type in ("message/delivery-status", "message/global-delivery-status"):
-            for block in re.split(rb"\r?\n\r?\n", part.payload(), maxsplit=REPORT_FIELDS_MAX):
-                fields = parse_headers(block)
-                if fields.first("action").strip().lower() == "failed":
-                    recipient = fields.first("original-recipient") or fields.first("final-recipient")
-                    for mailbox in mailboxes(recipient.partition(";")[2]):
-                        failed.setdefault(mailbox.address)
-        elif part.content_type in ("message/rfc822", "text/rfc822-headers", "message/global"):
-            returned_id = next(iter(message_ids(parse_headers(part.payload()).first("message-id"))), returned_id)
-    failed.pop("", None)
-    return tuple(failed), returned_id
-
-
 def _content(mime: Mime) -> tuple[str, str, tuple[Attachment, ...]]:
     """The text, the HTML as it came, and everything else as files. Of alternatives the plain text is taken."""
     texts: list[tuple[Part, str]] = []
-    attachments: list[Attachment] = []
+    files: list[tuple[Part, Attachment]] = []
     for part in mime.parts:
-        if part.content_type in ("text/plain", "text/html") and part.disposition != "attachment" and not part.name:
-            text, known = decode_text(part.payload(), part.charset)
-            if not known:
-                mime.problems.add("unknown_charset")
+        if _is_text(part, alone=len(mime.parts) == 1):
+            text, inside = _text(part, mime.problems)
             texts.append((part, text))
-        else:
-            attachments.append(_attachment(part))
-    plain = {part.alternative for part, text in texts if part.content_type == "text/plain" and text.strip()}
+            files.extend((part, file) for file in inside)
+        elif part.content_type not in SEALS:
+            files.append((part, _attachment(part)))
+    plain = {part.alternative for part, text in texts if part.content_type in _PLAIN and text.strip()}
     said: list[str] = []
     for part, text in texts:
-        if part.content_type == "text/plain":
+        if part.content_type in _PLAIN:
             said.append(text)
         elif not (part.alternative and part.alternative in plain):
             said.append(_text_of_html(text, mime.problems))
-    html = "\n".join(text for part, text in texts if part.content_type == "text/html")
-    return "\n".join(text for text in said if text.strip()), html, tuple(attachments)
+    html = "\n".join(text for part, text in texts if part.content_type in _HTML)
+    # The same said once more in a form that few programs know is no file.
+    told = {part.alternative for part, _text in texts} - {0}
+    kept = tuple(file for part, file in files if not (part.content_type in _SPARE and part.alternative in told))
+    return "\n".join(text for text in said if text.strip()), html, kept
+
+
+def _is_text(part: Part, *, alone: bool) -> bool:
+    """True for what is read in place. What has a name is a file, unless it is all that the mail is."""
+    if part.content_type not in (*_PLAIN, *_HTML) or part.disposition == "attachment":
+        return False
+    return not part.name or alone
+
+
+def _text(part: Part, problems: set[str]) -> tuple[str, list[Attachment]]:
+    """The text of a part as it was written, and the files that stand in it."""
+    payload = part.payload()
+    charset = part.charset or (charset_of_html(payload) if part.content_type in _HTML else "")
+    text, known = decode_text(payload, charset)
+    if not known:
+        problems.add("unknown_charset")
+    if part.content_type in _HTML:
+        return text, []
+    if part.parameters.get("format", "").strip().lower() == "flowed":
+        text = unflowed(text, delete_space=part.parameters.get("delsp", "").strip().lower() == "yes")
+    text, files = without_uuencoded(unarmored(text))
+    return text, [_file(file.name, file.payload) for file in files]
 
 
 def _attachment(part: Part) -> Attachment:
-    name = part.name or ("message.eml" if part.content_type == "message/rfc822" else "attachment")
     inline = part.disposition != "attachment" and bool(part.content_id)
     return Attachment(
-        name=name, content_type=part.content_type, payload=part.payload(), content_id=part.content_id, inline=inline
+        name=part.name or _NAMES.get(part.content_type, "attachment"),
+        content_type=part.content_type,
+        payload=part.payload(),
+        content_id=part.content_id,
+        inline=inline,
     )
+
+
+def _file(name: str, payload: bytes) -> Attachment:
+    return Attachment(name=name, content_type="application/octet-stream", payload=payload, content_id="", inline=False)
 
 
 def _text_of_html(html: str, problems: set[str]) -> str:

@@ -38,6 +38,8 @@ CASES = [
     ("no sender", {"senders": 0, "in_subject": ONE}, ("hold", 1, "several_senders")),
     ("forged by DMARC", {"forged": True, "tokens": ONE}, ("hold", 1, "dmarc")),
     ("unreadable", {"readable": False, "tokens": ONE}, ("hold", None, "unreadable")),
+    ("encrypted", {"encrypted": True, "tokens": ONE}, ("hold", 1, "encrypted")),
+    ("encrypted, and it names nothing", {"encrypted": True}, ("hold", None, "encrypted")),
     ("no text", {"has_content": False, "in_subject": ONE}, ("hold", 1, "no_text")),
     ("200,000 characters", {"too_long": True, "in_subject": ONE}, ("hold", 1, "too_long")),
     ("an absence reply to our mail", {"automatic": True, "referenced": ONE}, ("automatic", 1, "")),
