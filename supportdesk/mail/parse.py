@@ -55,6 +55,7 @@ _NAMES = {
 # With one of these the mail may say more, or something else, than was read.
 _UNSOUND = frozenset({"broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"})
 _DMARC_FAIL = re.compile(r"\s*dmarc\s*=\s*fail\b", re.IGNORECASE)
+_BRACKETS = re.compile(r"([()])")
 _TAG = re.compile(r"<[^<>]*>?")
 
 
@@ -211,12 +212,27 @@ def _dmarc_failed(headers: Headers, authserv_id: str) -> bool:
     "fail", which harms its forger alone; a forged "pass" changes nothing.
     """
     for value in headers.all("authentication-results"):
-        server, _semicolon, results = re.sub(r"\([^()]*\)", " ", value).partition(";")
+        server, _semicolon, results = _without_comments(value).partition(";")
         words = server.split()
         ours = bool(words) and words[0].lower() == authserv_id.lower()
         if ours and any(_DMARC_FAIL.match(result) for result in results.split(";")):
             return True
     return False
+
+
+def _without_comments(value: str) -> str:
+    """A field without its comments, however deep they stand in each other."""
+    kept: list[str] = []
+    depth = 0
+    for piece in _BRACKETS.split(value):
+        if piece == "(":
+            depth += 1
+            kept.append(" ")
+        elif piece == ")":
+            depth = max(0, depth - 1)
+        elif not depth:
+            kept.append(piece)
+    return "".join(kept)
 
 
 def _content(mime: Mime) -> tuple[str, str, tuple[Attachment, ...]]:
