@@ -82,6 +82,11 @@ def unquoted(text: str) -> str:
     return "".join(piece.text for piece in _pieces(text) if piece.kind == "said")
 
 
+def line_kinds(lines: list[str], *, answers: bool = False) -> list[Kind]:
+    """The kind of each line."""
+    return _kinds([_looked_at(line) for line in lines])
+
+
 def _pieces(text: str) -> tuple[Piece, ...]:
     lines = text[:FOLDED_CHARS_MAX].splitlines(keepends=True)
     kinds = _kinds([_looked_at(line) for line in lines])
