@@ -1,0 +1,171 @@
+"""Words that mail programs and firms put below a text, in many languages (D31). Pure data, in lower case."""
+
+from __future__ import annotations
+
+# Lines that programs put below a text: how they begin, and how they end ("" is anyhow).
+DEVICES = (
+    *(("sent from my ", ""), ("sent from ", " for iphone"), ("sent from ", " for android"), ("sent from ", " for ios")),
+    *(
+        ("sent from ", " for windows"),
+        ("sent from ", " mobile"),
+        ("sent from yahoo mail", ""),
+        ("sent from outlook", ""),
+    ),
+    *(("sent from mail for windows", ""), ("sent from a mobile device", ""), ("sent from the all-new aol app", "")),
+    *(
+        ("sent from proton mail", ""),
+        ("sent with proton mail", ""),
+        ("sent with protonmail", ""),
+        ("sent with spark", ""),
+    ),
+    *(("sent from spark", ""), ("sent using zoho mail", ""), ("sent via the samsung", ""), ("sent from samsung", "")),
+    *(("sent from mailspring", ""), ("sent with tutanota", ""), ("sent from tuta", ""), ("sent from nine", "")),
+    *(
+        ("sent from gmail mobile", ""),
+        ("sent from fastmail", ""),
+        ("sent from blackberry", ""),
+        ("sent via superhuman", ""),
+    ),
+    *(("sent from my ", " device"), ("secured with tuta", ""), ("get outlook for ", ""), ("get bluemail for ", "")),
+    *(("get spark for ", ""), ("yahoo mail: search, organize, conquer", ""), ("securely sent with tutanota", "")),
+    *(("typed with thumbs", ""), ("sent with airmail", ""), ("sent from my mobile", "")),
+    *(
+        ("von meinem ", " gesendet"),
+        ("von meiner ", " gesendet"),
+        ("von unterwegs gesendet", ""),
+        ("gesendet von mail", ""),
+    ),
+    *(("gesendet mit der gmx ", ""), ("gesendet mit der web.de ", ""), ("gesendet mit der telekom mail", "")),
+    *(
+        ("gesendet mit proton mail", ""),
+        ("gesendet von meinem ", ""),
+        ("gesendet von meiner ", ""),
+        ("gesendet von yahoo", ""),
+    ),
+    *(
+        ("gesendet von outlook", ""),
+        ("gesendet von samsung", ""),
+        ("holen sie sich outlook für ", ""),
+        ("gesendet über ", " app"),
+    ),
+    *(("outlook für ios", ""), ("outlook für android", ""), ("diese nachricht wurde von meinem ", " gesendet")),
+    *(("envoyé de mon ", ""), ("envoyé depuis mon ", ""), ("envoyé à partir de ", ""), ("envoyé depuis ", " mail")),
+    *(
+        ("envoyé avec ", " mail"),
+        ("envoyé avec la messagerie sécurisée proton mail", ""),
+        ("obtenez outlook pour ", ""),
+    ),
+    *(
+        ("télécharger outlook pour ", ""),
+        ("provenance : courrier pour windows", ""),
+        ("envoyé depuis l'application ", ""),
+    ),
+    *(
+        ("enviado desde mi ", ""),
+        ("enviado desde ", " mail"),
+        ("enviado desde outlook", ""),
+        ("obtener outlook para ", ""),
+    ),
+    *(("enviado con proton mail", ""), ("inviato da iphone", ""), ("inviato dal mio ", ""), ("inviato da ", " mail")),
+    *(("inviato da outlook", ""), ("ottieni outlook per ", ""), ("scarica outlook per ", ""), ("enviado do meu ", "")),
+    *(
+        ("enviado a partir do meu ", ""),
+        ("enviado do iphone", ""),
+        ("enviado do yahoo mail", ""),
+        ("obter o outlook para ", ""),
+    ),
+    *(
+        ("verstuurd vanaf mijn ", ""),
+        ("verzonden vanaf mijn ", ""),
+        ("verzonden met ", " mail"),
+        ("outlook voor ", " downloaden"),
+    ),
+    *(("verzonden vanuit ", " mail"), ("wysłane z mojego ", ""), ("wysłane z iphone", ""), ("wysłano z ", "")),
+    *(("wysłane z programu outlook", ""), ("pobierz program outlook dla ", ""), ("skickat från min ", "")),
+    *(("skickat från outlook", ""), ("hämta outlook för ", ""), ("sendt fra min ", ""), ("sendt fra outlook", "")),
+    *(("hent outlook for ", ""), ("få outlook til ", ""), ("få outlook for ", ""), ("lähetetty iphone", "")),
+    *(
+        ("lähetetty minun ", ""),
+        ("hanki outlook ", ""),
+        ("odesláno z ", ""),
+        ("získat outlook pro ", ""),
+        ("elküldve az ", ""),
+    ),
+    *(
+        ("iphone'umdan gönderildi", ""),
+        ("iphone’umdan gönderildi", ""),
+        ("android için outlook", ""),
+        ("ios için outlook", ""),
+    ),
+    *(("отправлено с iphone", ""), ("отправлено с моего ", ""), ("отправлено из ", ""), ("στάλθηκε από το ", "")),
+    *(("αποστολή από το ", ""), ("iphoneから送信", ""), ("androidから送信", ""), ("outlook for ios を入手", "")),
+    *(
+        ("发自我的", ""),
+        ("來自我的 ", ""),
+        ("從我的 ", "傳送"),
+        ("从我的 ", "发送"),
+        ("发送自 ", ""),
+        ("获取 outlook", ""),
+    ),
+    *(("나의 ", "에서 보냄"), ("내 ", "에서 보냄"), ("outlook for ios 다운로드", ""), ("ios용 outlook", "")),
+)
+# Beginnings of what firms put below every mail, and the words of which one must be in it, too.
+DISCLAIMERS = (
+    *(
+        "this e-mail",
+        "this email",
+        "this message",
+        "this communication",
+        "this transmission",
+        "the information contained",
+    ),
+    *("the information in this", "the contents of this", "confidentiality notice", "confidentiality:", "disclaimer"),
+    *("confidential:", "important notice", "notice:", "privileged", "legal notice", "if you are not the intended"),
+    *(
+        "the content of this",
+        "diese e-mail",
+        "diese email",
+        "diese mail",
+        "diese nachricht",
+        "der inhalt dieser",
+        "hinweis:",
+    ),
+    *("vertraulichkeitshinweis", "haftungsausschluss", "rechtlicher hinweis", "wichtiger hinweis", "ce message"),
+    *("ce courriel", "ce mail", "cet e-mail", "les informations contenues", "avis de confidentialité", "este mensaje"),
+    *("este correo", "la información contenida", "aviso de confidencialidad", "aviso legal", "questo messaggio"),
+    *("questa e-mail", "questa email", "le informazioni contenute", "esta mensagem", "este e-mail", "este email"),
+    *("as informações contidas", "aviso de confidencialidade", "dit bericht", "deze e-mail", "deze email"),
+    *("de informatie in dit", "ta wiadomość", "niniejsza wiadomość", "treść tej wiadomości", "detta meddelande"),
+    *("detta e-postmeddelande", "denne e-mail", "denne e-posten", "denne meddelelse", "tämä viesti", "tämä sähköposti"),
+    *("tento e-mail", "tato zpráva", "ez az e-mail", "ez az üzenet", "bu e-posta", "bu mesaj", "это сообщение"),
+    *("данное сообщение", "настоящее сообщение", "το παρόν μήνυμα", "αυτό το μήνυμα", "このメール", "本メール"),
+    *("本邮件", "此邮件", "本郵件", "이 메일", "이 전자우편", "본 메일", "*** this", "les informations de ce"),
+)
+CONFIDENTIAL = (
+    *("confidential", "intended recipient", "privileged", "intended solely", "vertraulich", "confidentiel"),
+    *(
+        "confidencial",
+        "riservat",
+        "confidenzial",
+        "vertrouwelijk",
+        "poufn",
+        "konfidentiell",
+        "fortrolig",
+        "luottamuksell",
+    ),
+    *("důvěrn", "bizalmas", "gizli", "конфиденциальн", "εμπιστευτικ", "機密", "保密", "机密", "기밀", "destinataire"),
+    *("bestimmungsgemäße", "bestimmte empfänger", "richtige adressat", "richtiger adressat", "scanned for viruses"),
+)
+# Complete beginnings: nothing else needs to be in them.
+FOOTERS = (
+    *("please consider the environment before printing", "bitte prüfen sie, ob diese mail wirklich ausgedruckt"),
+    *("bitte denken sie an die umwelt, bevor sie", "denken sie an die umwelt", "pensez à l'environnement avant"),
+    *(
+        "pensez à l’environnement avant",
+        "piense en el medio ambiente antes",
+        "antes de imprimir este",
+        "think before you print",
+    ),
+    *("virus-free.", "virenfrei.", "this email has been checked for viruses by", "diese e-mail wurde von avast"),
+    *("l'absence de virus dans ce courrier électronique a été vérifiée", "este correo electrónico ha sido comprobado"),
+)
