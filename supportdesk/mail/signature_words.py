@@ -30,8 +30,8 @@ DEVICES = (
     *(("get spark for ", ""), ("yahoo mail: search, organize, conquer", ""), ("securely sent with tutanota", "")),
     *(("typed with thumbs", ""), ("sent with airmail", ""), ("sent from my mobile", "")),
     *(
-        ("von meinem ", " gesendet"),
-        ("von meiner ", " gesendet"),
+        ("von meinem", " gesendet"),
+        ("von meiner", " gesendet"),
         ("von unterwegs gesendet", ""),
         ("gesendet von mail", ""),
     ),
