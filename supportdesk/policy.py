@@ -67,6 +67,8 @@ class Policy:
     # Mail
     unknown_sender_answers_a_day: int = 1  # D27
     unauthenticated_mails_an_hour: int = 10  # D28: by address, and by the sender's network
+    mail_drafts_waiting_max: int = 10  # D27: of one contact, of mails and not finished yet
+    draft_mails_max: int = 20  # D27: mails that add to one draft
     outbox_days: int = 3  # D30
     mail_tries: int = 3  # D29: then an unreadable mail is held with the error beside it
     mail_bytes_max: int = 25 * 1024 * 1024  # D31

@@ -1,4 +1,4 @@
-"""What the desk answers to a mail that it holds, within a budget (D27, D28)."""
+"""What the desk replies by itself to mail that nobody vouches for, within a budget (D27, D28)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from incidents import mails
-from incidents.models import HeldReason
+from incidents.models import HeldReason, Reply
+from incidents.services.common import Refused
 from supportdesk.mail.addresses import address_mark
 from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.mail.parse import ParsedMail
+from supportdesk.people.networks import network_of
 from supportdesk.policy import POLICY
 
+HOUR = timedelta(hours=1)
 # Not those that a machine or a forger may have sent, and not our own people (D26, D28).
 ANSWERED_WHEN_HELD = frozenset(
     {
@@ -27,12 +30,54 @@ ANSWERED_WHEN_HELD = frozenset(
 )
 
 
+class NoRoom(Refused):
+    """The hour's budget of the address or of its network is used up (D28)."""
+
+
+def take_room(*, address: str, raw: RawMail, at: datetime) -> None:
+    """Makes sure that one more reply may go out, until the transaction ends (D28). Raises NoRoom.
+
+    What a person's act on an incident causes is not asked for here, and does not count here.
+    """
+    mark, network = address_mark(address), network_from(raw)
+    with connection.cursor() as cursor:
+        # Two mails at once must not both find the last room; in one order, or they would wait for each other.
+        for name in sorted({mark, f"network:{network}"}):
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+    lately, most = Reply.objects.filter(at__gt=at - HOUR), POLICY.unauthenticated_mails_an_hour
+    if lately.filter(mark=mark).count() >= most:
+        raise NoRoom
+    # Where our server did not say where from, the address alone is counted.
+    if network and lately.filter(network=network).count() >= most:
+        raise NoRoom
+
+
+def remember(mail: OutgoingMail, *, address: str, raw: RawMail, at: datetime) -> None:
+    """Counts a reply that goes out (D28)."""
+    values = {"mark": address_mark(address), "network": network_from(raw), "at": at}
+    Reply.objects.get_or_create(mail=mail, defaults=values)
+
+
+def network_from(raw: RawMail) -> str:
+    """The network that a mail counts for, by what our own server says of where it came from; may be empty."""
+    try:
+        return network_of(raw.peer)
+    except ValueError:
+        return raw.peer
+
+
 def answer_held(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
     """Tells the sender once in 24 hours that a person looks at it, whatever stands behind a + in the address (D27)."""
+    try:
+        take_room(address=mail.from_address, raw=raw, at=at)
+    except NoRoom:
+        return
     about = address_mark(mail.from_address)
-    with connection.cursor() as cursor:
-        # Two mails at once must not both find that nothing was answered yet.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [about])
     lately = OutgoingMail.objects.filter(about=about, kind=mails.NOT_FILED, queued_at__gt=at - timedelta(days=1))
-    if lately.count() < POLICY.unknown_sender_answers_a_day:
-        mails.not_filed(to_address=mail.from_address, about=about, in_reply_to=mail.message_id, key=raw.digest, at=at)
+    if lately.count() >= POLICY.unknown_sender_answers_a_day:
+        return
+    sent = mails.not_filed(
+        to_address=mail.from_address, about=about, in_reply_to=mail.message_id, key=raw.digest, at=at
+    )
+    if sent is not None:
+        remember(sent, address=mail.from_address, raw=raw, at=at)

@@ -13,6 +13,7 @@ from incidents.mails.conversation import (
     reopening_too_late,
 )
 from incidents.mails.credits import bug_determined, bug_marked, refund_failed
+from incidents.mails.drafts import can_be_told, draft_made
 from incidents.mails.staff import kind_of, staff_notices
 from incidents.mails.strangers import NOT_FILED, VISITED, not_filed, visited
 
@@ -22,7 +23,9 @@ __all__ = [
     "answered",
     "bug_determined",
     "bug_marked",
+    "can_be_told",
     "closed",
+    "draft_made",
     "follower_added",
     "kind_of",
     "not_filed",

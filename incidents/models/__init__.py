@@ -1,7 +1,7 @@
 """What the room keeps: incidents, what is said in them, drafts, proposals, credits, held mail and notices."""
 
 from incidents.cases import CreditCase
-from incidents.models.drafts import Draft, VisitorReport
+from incidents.models.drafts import Draft, DraftMail, VisitorReport
 from incidents.models.files import Attachment
 from incidents.models.held import BlockedSender, HeldMail, HeldReason, Settled
 from incidents.models.incident import (
@@ -19,6 +19,7 @@ from incidents.models.incident import (
 from incidents.models.messages import Direction, IncidentMail, Message, MessageKind, Via
 from incidents.models.products import Product, Release
 from incidents.models.proposals import Proposal, ProposalPart
+from incidents.models.replies import Reply
 from incidents.models.timeline import TimelineCode, TimelineEntry
 from incidents.models.told import Follower, Notice, NoticeCode, NoticeSetting
 
@@ -32,6 +33,7 @@ __all__ = [
     "Direction",
     "Disposition",
     "Draft",
+    "DraftMail",
     "Follower",
     "HeldMail",
     "HeldReason",
@@ -50,6 +52,7 @@ __all__ = [
     "Proposal",
     "ProposalPart",
     "Release",
+    "Reply",
     "Settled",
     "StatusChoice",
     "TimelineCode",

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.models.incident import Channel, Incident, Kind
 from incidents.models.products import Release
-from supportdesk.mail.models import RawMail
+from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.people.models import Contact, Customer, User
 from supportdesk.policy import POLICY
 
@@ -27,6 +27,11 @@ class Draft(models.Model):
     release = models.ForeignKey(Release, on_delete=models.PROTECT, null=True)
     subject = models.CharField(max_length=POLICY.subject_max)
     text = models.TextField()
+    html = models.TextField(
+        blank=True,
+        default="",
+        help_text="Of the mail it was made of: its HTML, sanitised, while the text is that mail’s.",
+    )
     raw_mail = models.OneToOneField(
         RawMail, on_delete=models.PROTECT, null=True, related_name="+", help_text="The mail it was made of (D27)."
     )
@@ -55,6 +60,30 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def is_finished(self) -> bool:
+        """False for one of a mail, until somebody has said what it is about (D27)."""
+        return bool(self.kind) and self.release_id is not None
+
+
+class DraftMail(models.Model):
+    """A mail that came for a draft, or went out about it: an answer to one of them belongs to the draft (D27)."""
+
+    draft = models.ForeignKey(Draft, on_delete=models.PROTECT, related_name="mails")
+    came = models.OneToOneField(RawMail, on_delete=models.PROTECT, null=True, related_name="+")
+    sent = models.OneToOneField(OutgoingMail, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(came=None, sent__isnull=False) | Q(came__isnull=False, sent=None), name="draft_mail_is_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"mail {self.came_id or self.sent_id} of draft {self.draft_id}"
 
 
 class VisitorReport(models.Model):

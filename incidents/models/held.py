@@ -30,6 +30,7 @@ class HeldReason(models.TextChoices):
     TOO_BIG = "too_big", _("the mail is larger than the desk takes")
     ENCRYPTED = "encrypted", _("it is encrypted, and the desk has no key")
     BLOCKED = "blocked", _("its sender is blocked")
+    TOO_MANY = "too_many", _("its sender has sent too many that name no incident")
 
 
 class Settled(models.TextChoices):

@@ -35,6 +35,7 @@ from points.models import Charge
 from points.services import NotEnoughPoints, charge
 from sla.models import ResponseClock
 from sla.services import start_clock
+from supportdesk.mail.models import RawMail
 from supportdesk.people.models import Contact, Customer, Edition, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
@@ -96,13 +97,16 @@ def open_incident(
     user: User | None = None,
     files: Collection[str] = (),
     spoken: Spoken | None = None,
+    raw_mail: RawMail | None = None,
+    html: str = "",
 ) -> Incident:
     """Opens an incident: number, charge, clock, first message, timeline and mail, all or nothing (R3).
 
     ``user`` is the technician who logs a call for the contact (D20); otherwise the contact's own sign-in acts.
     ``spoken`` was said during the call, and is the response (D11).
 
-    ``files`` are tokens of the uploads of whoever of them acts (D31).
+    ``files`` are tokens of the uploads of whoever of them acts (D31). ``raw_mail`` is the mail that it began with,
+    ``html`` what that says, sanitised (D27).
 
     ``key`` was made before the first try: the same key with the same report gives the first incident back.
 
@@ -143,8 +147,10 @@ def open_incident(
         via=via,
         contact=report.contact,
         text=report.text,
+        html=html,
         at=at,
         key=f"open:{key}",
+        raw_mail=raw_mail,
     )
     attach(tokens=files, message=message, user=user, contact=report.contact)
     note_step(
@@ -288,7 +294,7 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user
     Raises DraftGone, DraftUnfinished, and what ``open_incident`` raises.
     """
     lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
-    draft = Draft.objects.select_related("contact__customer", "contact__user", "incident").get(pk=draft_id)
+    draft = Draft.objects.select_related("contact__customer", "contact__user", "incident", "raw_mail").get(pk=draft_id)
     taker = draft.logged_by
     if draft.incident is not None:
         opened = Message.objects.get(key=f"open:{draft.key}")
@@ -299,6 +305,7 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user
         raise DraftGone
     if draft.release_id is None or not draft.kind:
         raise DraftUnfinished
+    began = Via.FORM if draft.raw_mail is None else Via.MAIL
     report = Report(
         contact=draft.contact,
         channel=draft.channel,
@@ -312,9 +319,11 @@ def open_draft(*, draft_id: int, at: datetime, files: Collection[str] = (), user
         report=report,
         at=at,
         key=draft.key,
-        via=Via.FORM if taker is None else Via.PHONE,
+        via=began if taker is None else Via.PHONE,
         user=user,
         spoken=Spoken(by=taker, text=draft.answer) if taker is not None and draft.answer else None,
+        raw_mail=draft.raw_mail,
+        html=draft.html,
     )
     message = draft.incident.messages.get(key=f"open:{draft.key}")
     move_files(draft=draft, message=message)
