@@ -121,7 +121,10 @@ def without_cost(step: TimelineEntry) -> TimelineEntry:
 
 
 def drafts_for(scope: Scope, *, at: datetime) -> QuerySet[Draft]:
-    """Drafts that are still to be sent: a contact's own, or their customer's (D8)."""
+    """Drafts that are still to be sent: a contact's own, or their customer's (D8).
+
+    One of a mail is its writer's alone until they have said what it is about, and so of which customer (D21, D27).
+    """
     return _drafts(scope).filter(incident=None, discarded_at=None, kept_until__gt=at)
 
 
@@ -133,7 +136,8 @@ def opened_drafts_for(scope: Scope) -> QuerySet[Draft]:
 def _drafts(scope: Scope) -> QuerySet[Draft]:
     if scope.desk:
         return Draft.objects.all()
-    return Draft.objects.filter(Q(customer_id__in=scope.full_customer_ids) | Q(contact_id__in=scope.contact_ids))
+    theirs = Q(customer_id__in=scope.full_customer_ids) & ~Q(kind="")
+    return Draft.objects.filter(theirs | Q(contact_id__in=scope.contact_ids))
 
 
 def attachments_for(scope: Scope, *, at: datetime) -> QuerySet[Attachment]:

@@ -8,29 +8,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Action = Literal["add", "automatic", "hold"]
+Action = Literal["add", "append", "draft", "automatic", "hold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What a mail shows. Incidents are ids; ``allowed`` are those that the sender may see.
 
-    ``tokens``: by signed reply addresses.
-    ``referenced``: by In-Reply-To and References. ``in_subject``, ``in_body``: by ticket numbers, the
-    body without its quotes.
+    ``tokens``: by signed reply addresses, of whichever contact: one that was handed on is worth what its new sender
+    may see. ``referenced``: by In-Reply-To and References. ``drafts`` are the sender's own, by the same headers, that
+    can be added to. ``in_subject``, ``in_body``: by ticket numbers, the body without its quotes.
     """
 
     senders: int
     from_staff: bool = False
+    blocked: bool = False
     contact_ids: frozenset[int] = frozenset()
     allowed: frozenset[int] = frozenset()
     tokens: frozenset[int] = frozenset()
     referenced: frozenset[int] = frozenset()
+    drafts: frozenset[int] = frozenset()
     in_subject: frozenset[int] = frozenset()
     in_body: frozenset[int] = frozenset()
     automatic: bool = False
     forged: bool = False
     readable: bool = True
+    too_big: bool = False
     encrypted: bool = False
     has_content: bool = True
     too_long: bool = False
@@ -38,23 +41,30 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What becomes of a mail. ``incident`` of a held one is only what it seems to mean."""
+    """What becomes of a mail. ``incident`` of a held one is only what it seems to mean.
+
+    ``append`` adds to the draft ``draft``; ``draft`` makes a new one.
+    """
 
     action: Action
     incident: int | None = None
     reason: str = ""
+    draft: int | None = None
 
 
 def decide(evidence: Evidence) -> Decision:
     """Files a mail, or holds it with the first reason that speaks against it (D26).
 
     Precedence of what it names: signed reply address, references, subject, body. A number only in the
-    body, or two different incidents at the deciding level, is never filed by itself.
+    body, or two different incidents at the deciding level, is never filed by itself. What names none becomes a draft
+    of its sender, or adds to the draft that it answers (D27).
 
     >>> decide(Evidence(senders=1, contact_ids=frozenset({7}), allowed=frozenset({1}), in_subject=frozenset({1})))
-    Decision(action='add', incident=1, reason='')
+    Decision(action='add', incident=1, reason='', draft=None)
     """
     named, ambiguous, only_body = _named(evidence)
+    if evidence.blocked:
+        return Decision(action="hold", incident=named, reason="blocked")
     if not evidence.readable:
         return Decision(action="hold", reason="unreadable")
     if evidence.forged:
@@ -71,32 +81,56 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(action="hold", incident=named, reason="encrypted")
     if ambiguous:
         return Decision(action="hold", reason="two_incidents")
-    if named is None:
-        return Decision(action="hold", reason="no_incident")
-    if named not in evidence.allowed:
+    if named is not None and named not in evidence.allowed:
         return Decision(action="hold", incident=named, reason="not_theirs")
     if only_body:
         return Decision(action="hold", incident=named, reason="body_number")
-    if not evidence.has_content:
-        return Decision(action="hold", incident=named, reason="no_text")
-    if evidence.too_long:
-        return Decision(action="hold", incident=named, reason="too_long")
-    return Decision(action="add", incident=named)
+    lacking = _lacking(evidence)
+    if lacking:
+        return Decision(action="hold", incident=named, reason=lacking)
+    if named is not None:
+        return Decision(action="add", incident=named)
+    if evidence.drafts:
+        return Decision(action="append", draft=max(evidence.drafts))
+    return Decision(action="draft")
 
 
 def _named(evidence: Evidence) -> tuple[int | None, bool, bool]:
     """The incident that the mail names, whether the deciding level names two, and whether only the body does."""
-    for level in (evidence.tokens, evidence.referenced, evidence.in_subject, evidence.in_body):
-        if len(level) > 1:
-            return None, True, False
+    for level in (evidence.tokens, evidence.referenced):
         if level:
-            return next(iter(level)), False, level is evidence.in_body
+            return _one(level)
+    if evidence.drafts:
+        # It answers a draft: that is what it is about, as an answer to an incident's mail would be.
+        return None, False, False
+    for level in (evidence.in_subject, evidence.in_body):
+        if level:
+            named, ambiguous, _only = _one(level)
+            return named, ambiguous, named is not None and level is evidence.in_body
     return None, False, False
 
 
+def _one(level: frozenset[int]) -> tuple[int | None, bool, bool]:
+    return (next(iter(level)), False, False) if len(level) == 1 else (None, True, False)
+
+
+def _lacking(evidence: Evidence) -> str:
+    """Why what a mail says cannot be taken as it is; empty where it can."""
+    reasons = {
+        "too_big": evidence.too_big,
+        "encrypted": evidence.encrypted,
+        "no_text": not evidence.has_content,
+        "too_long": evidence.too_long,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
 def _automatic(evidence: Evidence, named: int | None) -> Decision:
-    """Kept with the incident it belongs to where that is sure, otherwise held; never answered (D28)."""
-    sure = bool(evidence.tokens or evidence.referenced)
-    if named is not None and sure:
+    """Kept with what it belongs to where that is sure, otherwise held; never answered (D28)."""
+    if evidence.too_big:
+        return Decision(action="hold", incident=named, reason="automatic")
+    if named is not None and (evidence.tokens or evidence.referenced):
         return Decision(action="automatic", incident=named)
+    if evidence.drafts and not (evidence.tokens or evidence.referenced):
+        return Decision(action="automatic", draft=max(evidence.drafts))
     return Decision(action="hold", incident=named, reason="automatic")

@@ -9,13 +9,18 @@ from django.db import transaction
 
 from incidents.filing import Decision, decide
 from incidents.inbound.content import keep_files, said_in
+from incidents.inbound.drafting import append_to_draft, draft_of_mail
 from incidents.inbound.evidence import evidence_of, senders_of, who_wrote
 from incidents.inbound.holding import hold, hold_given_up
-from incidents.inbound.replies import ANSWERED_WHEN_HELD, answer_held
-from incidents.models import Incident, NoticeCode, Via
+from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held
+from incidents.mails import can_be_told
+from incidents.models import HeldReason, Incident, NoticeCode, Via
 from incidents.notices import owner_alone
 from incidents.services.conversation import customer_message, keep_automatic
+from incidents.services.drafting import DraftOpened
+from incidents.services.files import FileRefused
 from incidents.services.noticing import notify
+from incidents.services.opening import DraftGone
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
 from supportdesk.mail.models import Outcome, RawMail
 from supportdesk.mail.parse import ParsedMail
@@ -48,8 +53,15 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
 def _file(raw: RawMail, *, at: datetime) -> str:
     mail = read(raw)
     senders = senders_of(mail)
-    decision = decide(evidence_of(raw, mail, senders))
-    outcome, reason = _carry_out(decision, raw=raw, mail=mail, senders=senders, at=at)
+    try:
+        outcome, reason = _carry_out(
+            decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at
+        )
+    except (DraftOpened, DraftGone):
+        # The draft that it answers was opened, or put away, in this moment: now the mail shows that.
+        outcome, reason = _carry_out(
+            decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at
+        )
     record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)
     return outcome
 
@@ -59,6 +71,10 @@ def _carry_out(
 ) -> tuple[Outcome, str]:
     if decision.action == "hold":
         return _hold(decision, raw=raw, mail=mail, at=at)
+    if decision.action == "draft":
+        return _draft(senders, raw=raw, mail=mail, at=at)
+    if decision.draft is not None:
+        return _append(decision, senders, raw=raw, mail=mail, at=at)
     assert decision.incident is not None
     contact = who_wrote(decision.incident, senders)
     if decision.action == "automatic":
@@ -80,6 +96,32 @@ def _hold(decision: Decision, *, raw: RawMail, mail: ParsedMail, at: datetime) -
     if decision.reason in ANSWERED_WHEN_HELD:
         answer_held(mail, raw=raw, at=at)
     return Outcome.HELD, decision.reason
+
+
+def _draft(senders: list[Contact], *, raw: RawMail, mail: ParsedMail, at: datetime) -> tuple[Outcome, str]:
+    """Makes a draft, of the first of their customers by name; what cannot be answered with its link is held (D27)."""
+    told = sorted((one for one in senders if can_be_told(one)), key=lambda one: (one.customer.name, one.pk))
+    if not told:
+        return _hold(Decision(action="hold", reason=HeldReason.NO_INCIDENT), raw=raw, mail=mail, at=at)
+    try:
+        draft = draft_of_mail(raw=raw, mail=mail, contact=told[0], at=at)
+    except NoRoom:
+        return _hold(Decision(action="hold", reason=HeldReason.TOO_MANY), raw=raw, mail=mail, at=at)
+    return Outcome.DRAFT, f"draft:{draft.pk}"
+
+
+def _append(
+    decision: Decision, senders: list[Contact], *, raw: RawMail, mail: ParsedMail, at: datetime
+) -> tuple[Outcome, str]:
+    assert decision.draft is not None
+    if decision.action == "automatic":
+        return Outcome.AUTOMATIC, mail.automatic
+    try:
+        draft = append_to_draft(draft_id=decision.draft, raw=raw, mail=mail, at=at)
+    except FileRefused:
+        # With its files it is too much for that draft, so it is one of its own.
+        return _draft(senders, raw=raw, mail=mail, at=at)
+    return Outcome.DRAFT, f"draft:{draft.pk}"
 
 
 def _keep(

@@ -8,12 +8,13 @@ from django.db import transaction
 
 from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.evidence import senders_of
-from incidents.inbound.replies import remember, take_room
+from incidents.inbound.replies import NoRoom, remember, take_room
 from incidents.models import Draft
-from incidents.services.mail_drafts import keep_mail_draft
+from incidents.services.mail_drafts import add_to_draft, added_by, keep_mail_draft
 from supportdesk.mail.models import RawMail
 from supportdesk.mail.parse import ParsedMail
 from supportdesk.people.models import Contact, User
+from supportdesk.policy import POLICY
 
 
 @transaction.atomic
@@ -29,6 +30,8 @@ def draft_of_mail(*, raw: RawMail, mail: ParsedMail, contact: Contact, at: datet
         return before
     if by is None:
         take_room(address=mail.from_address, raw=raw, at=at)
+        if _waiting(contact, at=at) >= POLICY.mail_drafts_waiting_max:
+            raise NoRoom
     said = said_in(mail)
     senders = senders_of(mail)
     draft, sent = keep_mail_draft(
@@ -44,3 +47,25 @@ def draft_of_mail(*, raw: RawMail, mail: ParsedMail, contact: Contact, at: datet
     if by is None and sent is not None:
         remember(sent, address=mail.from_address, raw=raw, at=at)
     return draft
+
+
+@transaction.atomic
+def append_to_draft(*, draft_id: int, raw: RawMail, mail: ParsedMail, at: datetime) -> Draft:
+    """Adds what a mail says to the draft that it answers, with its files (D27).
+
+    Raises DraftOpened, DraftGone, FileRefused; then nothing has changed.
+    """
+    contact = Draft.objects.select_related("contact").get(pk=draft_id).contact
+    return add_to_draft(
+        draft_id=draft_id,
+        raw=raw,
+        text=added_by(mail.text),
+        files=keep_files(mail, contact=contact, at=at),
+        at=at,
+    )
+
+
+def _waiting(contact: Contact, *, at: datetime) -> int:
+    """How many drafts of mails of theirs nobody has said anything about yet."""
+    waiting = Draft.objects.filter(contact=contact, raw_mail__isnull=False, kind="", kept_until__gt=at)
+    return waiting.filter(incident=None, discarded_at=None).count()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.db.models import Count
+
 from incidents.access import incidents_for
 from incidents.filing import Evidence
-from incidents.models import Incident, IncidentMail, Message
+from incidents.models import Draft, DraftMail, Incident, IncidentMail, Message
 from incidents.numbers import numbers_in
 from incidents.queries import final_ids
+from incidents.services.mail_drafts import added_by, fits
 from supportdesk.mail.models import RawMail
 from supportdesk.mail.parse import ParsedMail
 from supportdesk.mail.quotes import unquoted
@@ -33,9 +38,12 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evide
     tokens = _tokens(raw, mail)
     # A delivery report brings back the mail that it is about, and often names it nowhere else (D28).
     ids = [*mail.in_reply_to, *mail.references, *([mail.returned_id] if mail.returned_id else [])]
-    referenced = frozenset(
-        IncidentMail.objects.filter(mail__message_id__in=ids).values_list("incident_id", flat=True)
-    ) | frozenset(Message.objects.filter(raw_mail__message_id__in=ids).values_list("incident_id", flat=True))
+    answered = _drafts(ids)
+    referenced = (
+        frozenset(IncidentMail.objects.filter(mail__message_id__in=ids).values_list("incident_id", flat=True))
+        | frozenset(Message.objects.filter(raw_mail__message_id__in=ids).values_list("incident_id", flat=True))
+        | frozenset(draft.incident_id for draft in answered if draft.incident_id is not None)
+    )
     subject = _by_number(numbers_in(mail.subject))
     body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
     # A number that was merged leads on: what names both names one (D35).
@@ -56,15 +64,33 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evide
         allowed=frozenset(allowed),
         tokens=tokens,
         referenced=referenced,
+        drafts=frozenset(draft.pk for draft in answered if _takes(draft, mail, senders, at=raw.received_at)),
         in_subject=subject,
         in_body=body,
         automatic=bool(mail.automatic),
         forged=mail.dmarc_failed,
         readable=mail.sound,
         encrypted=mail.encrypted,
+        too_big=raw.refused_bytes is not None,
         has_content=bool(unquoted(mail.text).strip()),
         too_long=len(mail.text) > POLICY.text_max,
     )
+
+
+def _drafts(ids: list[str]) -> list[Draft]:
+    """The drafts that the mail answers: a mail of ours about them, or one that came for them (D27)."""
+    mails = DraftMail.objects.filter(sent__message_id__in=ids).values("draft")
+    came = DraftMail.objects.filter(came__message_id__in=ids).values("draft")
+    # Two questions to two indexes: an OR over both tables would read every mail.
+    return list(Draft.objects.filter(pk__in=mails.union(came)).annotate(count=Count("mails__came")))
+
+
+def _takes(draft: Draft, mail: ParsedMail, senders: list[Contact], *, at: datetime) -> bool:
+    """True where the sender's draft still waits, and has room for the mail; else it is one of its own (D27)."""
+    waits = draft.incident_id is None and draft.discarded_at is None and draft.kept_until > at
+    theirs = any(contact.pk == draft.contact_id for contact in senders)
+    has_room = draft.count < POLICY.draft_mails_max  # type: ignore[attr-defined]  # annotated
+    return waits and theirs and has_room and fits(draft.text, added_by(mail.text))
 
 
 def _tokens(raw: RawMail, mail: ParsedMail) -> frozenset[int]:

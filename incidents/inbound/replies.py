@@ -26,6 +26,8 @@ ANSWERED_WHEN_HELD = frozenset(
         HeldReason.TWO_INCIDENTS,
         HeldReason.NO_TEXT,
         HeldReason.TOO_LONG,
+        HeldReason.TOO_BIG,
+        HeldReason.ENCRYPTED,
     }
 )
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from incidents.mails.sending import tell
-from incidents.models import Draft, Proposal
+from incidents.models import Draft, DraftMail, Proposal
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import can_be_mailed, queue_mail
 from supportdesk.mail.render import render_mail
@@ -16,10 +16,15 @@ from supportdesk.policy import POLICY
 
 
 def draft_lapsing(draft: Draft, *, at: datetime) -> OutgoingMail | None:
-    """Through which day a report is kept that was not sent yet, and what it needs (D8). It belongs to no incident."""
+    """Through which day a report is kept that was not sent yet, and what it needs (D8). It belongs to no incident.
+
+    Of a mail that nobody has said anything about yet, not a word is repeated: it may be a forger's (D27).
+    """
     to = draft.contact
     if not to.email or to.removed_at is not None or not can_be_mailed(to.email):
         return None
+    came = [*draft.mails.values_list("came__message_id", "sent__message_id")]
+    thread = [one or other for one, other in came]
     rendered = render_mail(
         "draft_lapsing",
         {
@@ -29,7 +34,7 @@ def draft_lapsing(draft: Draft, *, at: datetime) -> OutgoingMail | None:
             "link": settings.BASE_URL + reverse("portal:draft", args=[draft.pk]),
         },
     )
-    return queue_mail(
+    mail = queue_mail(
         to_address=to.email,
         to_name=to.name,
         subject=rendered.subject,
@@ -39,7 +44,10 @@ def draft_lapsing(draft: Draft, *, at: datetime) -> OutgoingMail | None:
         kind="draft_lapsing",
         key=f"draft-lapsing:{draft.pk}",
         about=f"draft:{draft.pk}",
+        references=thread,
     )
+    DraftMail.objects.get_or_create(sent=mail, defaults={"draft": draft})
+    return mail
 
 
 def proposal_lapsing(proposal: Proposal, *, at: datetime) -> list[OutgoingMail]:

@@ -51,10 +51,13 @@ def change_draft(
         contact=draft.contact, channel=draft.channel, kind=kind, release_id=release_id, subject=subject, text=text
     )
     before = state_of(draft)
+    if report.text != draft.text:
+        # It says something else by now than the mail did.
+        draft.html = ""
     draft.kind, draft.release_id, draft.subject, draft.text = kind, release_id, report.subject, report.text
     if state_of(draft) == before:
         return draft
     if before != seen:
         raise DraftChanged
-    draft.save(update_fields=["kind", "release", "subject", "text"])
+    draft.save(update_fields=["kind", "release", "subject", "text", "html"])
     return draft

@@ -9,15 +9,22 @@ from django.db import transaction
 
 from incidents import mails
 from incidents.models import Channel, Draft, DraftMail
-from incidents.services.common import checked
+from incidents.services.common import Refused, checked
+from incidents.services.drafting import DraftChanged, DraftOpened, state_of
 from incidents.services.files import attach
+from incidents.services.opening import DraftGone
 from incidents.windows import kept_until
 from supportdesk.mail.models import OutgoingMail, RawMail
+from supportdesk.mail.quotes import unquoted
 from supportdesk.people.models import Contact
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
 
 FIRST_LINE_CHARS = 80
+
+
+class NotTheSamePerson(Refused):
+    """A draft is moved only among the customers of the person who wrote it (D21, D22)."""
 
 
 def subject_of(subject: str, text: str) -> str:
@@ -31,6 +38,20 @@ def subject_of(subject: str, text: str) -> str:
         return said if len(said) <= POLICY.subject_max else f"{said[: POLICY.subject_max - 1]}…"
     line = " ".join(text.strip().partition("\n")[0].split())
     return line if len(line) <= FIRST_LINE_CHARS else f"{line[: FIRST_LINE_CHARS - 1]}…"
+
+
+def added_by(text: str) -> str:
+    """What a mail that answers a draft adds to it: its own words, for what it quotes is there already (D27)."""
+    return unquoted(text).strip()
+
+
+def fits(before: str, added: str) -> bool:
+    """True where a draft's text has room for more (D27)."""
+    return len(_joined(before, added)) <= POLICY.text_max
+
+
+def _joined(before: str, added: str) -> str:
+    return f"{before}\n\n{added}"
 
 
 @transaction.atomic
@@ -76,3 +97,65 @@ def keep_mail_draft(
     if mail is not None:
         DraftMail.objects.create(draft=draft, sent=mail)
     return draft, mail
+
+
+@transaction.atomic
+def add_to_draft(*, draft_id: int, raw: RawMail, text: str, at: datetime, files: Collection[str] = ()) -> Draft:
+    """Adds a mail that answers a draft to it, once: nobody is mailed, so machines that answer each other end here.
+
+    (D27, D28)
+
+    Raises DraftOpened, DraftGone, TextMissing, TextTooLong, FileRefused; then nothing has changed.
+    """
+    lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
+    draft = Draft.objects.select_related("contact", "incident").get(pk=draft_id)
+    if DraftMail.objects.filter(came=raw).exists():
+        return draft
+    if draft.incident is not None:
+        raise DraftOpened(draft.incident.number)
+    if draft.discarded_at is not None or draft.kept_until <= at:
+        raise DraftGone
+    draft.text = checked(_joined(draft.text, checked(text)))
+    # The HTML is that of the first mail: it would hide what was added.
+    draft.html = ""
+    draft.save(update_fields=["text", "html"])
+    attach(tokens=files, draft=draft, contact=draft.contact)
+    DraftMail.objects.create(draft=draft, came=raw)
+    return draft
+
+
+@transaction.atomic
+def finish_draft(*, draft_id: int, contact_id: int, kind: str, release_id: int, seen: str, at: datetime) -> Draft:
+    """Says what a draft of a mail is about, and of which of the sender's customers it is (D21, D27).
+
+    ``contact_id`` is the same person, as a contact of another customer or of the same one. ``seen`` is the
+    ``state_of`` the draft that the page showed. The same again changes nothing.
+
+    Raises DraftGone, DraftOpened, DraftChanged, NotTheSamePerson; then nothing has changed.
+    """
+    there = Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id)
+    contact = Contact.objects.select_related("customer").get(pk=contact_id)
+    for customer_id in sorted({there, contact.customer_id}):
+        lock_customer(customer_id)
+    draft = Draft.objects.select_related("contact", "incident").get(pk=draft_id)
+    if draft.incident is not None:
+        raise DraftOpened(draft.incident.number)
+    if draft.discarded_at is not None or draft.kept_until <= at:
+        raise DraftGone
+    if not _is_same_person(draft.contact, contact):
+        raise NotTheSamePerson
+    if (draft.contact_id, draft.kind, draft.release_id) == (contact.pk, kind, release_id):
+        return draft
+    if state_of(draft) != seen:
+        raise DraftChanged
+    draft.contact, draft.customer, draft.kind, draft.release_id = contact, contact.customer, kind, release_id
+    draft.save(update_fields=["contact", "customer", "kind", "release"])
+    draft.files.update(contact=contact)
+    return draft
+
+
+def _is_same_person(one: Contact, other: Contact) -> bool:
+    """True for one contact, and for two with the same sign-in (D21)."""
+    if other.removed_at is not None:
+        return False
+    return one.pk == other.pk or (one.user_id is not None and one.user_id == other.user_id)
