@@ -217,6 +217,24 @@ class VisitorForm(ProblemForm):
         return email
 
 
+class FinishForm(ReportForm):
+    """What a draft of a mail is about, and of which customer of its writer: its words are there (D21, D27)."""
+
+    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    # Said by the mail: what stands below is not asked for again.
+    subject = None  # type: ignore[assignment]
+    text = None  # type: ignore[assignment]
+    files = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, draft: Draft, contacts: list[Contact], at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, contacts=contacts, at=at, **kwargs)
+        self.draft = draft
+
+    @property
+    def several(self) -> int:
+        return problems_in(self.draft.text)
+
+
 class DraftForm(ProblemForm):
     """A draft, changed; ``seen`` is what the page showed of it (D8)."""
 

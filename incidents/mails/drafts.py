@@ -42,6 +42,7 @@ def draft_made(draft: Draft, *, raw: RawMail, several: bool, at: datetime) -> Ou
             "needed": POLICY.points_for(draft.channel),
             "on_hand": None if several or to.restricted else balance(customer_id=draft.customer_id, at=at),
             "several": several,
+            "at": at,
             "link": settings.BASE_URL + reverse("portal:draft", args=[draft.pk]),
         },
     )

@@ -30,6 +30,7 @@ def draft_lapsing(draft: Draft, *, at: datetime) -> OutgoingMail | None:
         {
             "draft": draft,
             "customer": draft.customer,
+            "at": at,
             "needed": POLICY.points_for(draft.channel),
             "link": settings.BASE_URL + reverse("portal:draft", args=[draft.pk]),
         },

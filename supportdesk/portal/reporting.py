@@ -187,6 +187,8 @@ def change_draft(request: DeskRequest, pk: int) -> HttpResponse:
     found = draft_of(request, pk)
     if found.incident is not None:
         return redirect("portal:incident", found.incident.number)
+    if not found.is_finished:
+        return redirect("portal:finish_draft", found.pk)
     if request.method == "POST":
         form = DraftForm(request.POST, draft=found, at=request.at)
         if form.is_valid() and not form.must_ask:

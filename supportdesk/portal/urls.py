@@ -1,6 +1,6 @@
 from django.urls import path
 
-from supportdesk.portal import buying, credits, ends, files, following, proposals, reporting, views, visiting
+from supportdesk.portal import buying, credits, ends, files, finishing, following, proposals, reporting, views, visiting
 
 app_name = "portal"
 urlpatterns = [
@@ -24,6 +24,7 @@ urlpatterns = [
     path("incidents/<str:number>/proposal/accept/", proposals.accept, name="accept_proposal"),
     path("incidents/<str:number>/proposal/decline/", proposals.decline, name="decline_proposal"),
     path("drafts/<int:pk>/", views.draft, name="draft"),
+    path("drafts/<int:pk>/finish/", finishing.finish_draft, name="finish_draft"),
     path("drafts/<int:pk>/change/", reporting.change_draft, name="change_draft"),
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
     path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from django.contrib import messages
@@ -15,11 +15,13 @@ from incidents import access, queries
 from incidents.forms import MessageForm, renew_key
 from incidents.forms_files import say_why, take_files
 from incidents.models import Draft, Via
+from incidents.queries import Told
 from incidents.services import opening
 from incidents.services.common import KeyReused
 from incidents.services.conversation import customer_message
 from incidents.services.files import FileRefused
 from points.services import NotEnoughPoints
+from supportdesk.mail.quotes import fold
 from supportdesk.people.access import customers_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken
 from supportdesk.people.models import Edition
@@ -44,7 +46,8 @@ def home(request: DeskRequest) -> HttpResponse:
             "pk": draft.pk,
             "subject": draft.subject,
             "customer": draft.customer,
-            "kept_through": _through(draft),
+            "kept_through": kept_through(draft),
+            "is_finished": draft.is_finished,
             "price": POLICY.points_for(draft.channel),
         }
         for draft in access.drafts_for(request.scope, at=request.at).select_related("customer")[:20]
@@ -131,6 +134,8 @@ def draft(request: DeskRequest, pk: int) -> HttpResponse:
     found = draft_of(request, pk)
     if found.incident is not None:
         return redirect("portal:incident", found.incident.number)
+    if not found.is_finished:
+        return redirect("portal:finish_draft", found.pk)
     return render(request, "portal/draft.html", _draft_context(request, found))
 
 
@@ -151,6 +156,11 @@ def open_draft(request: DeskRequest, pk: int) -> HttpResponse:
             extra_tags="soon",
         )
         return redirect("portal:draft", found.pk)
+    except opening.DraftUnfinished:
+        messages.warning(
+            request, _("Say first what it is about. Nothing was opened, and nothing charged."), extra_tags="soon"
+        )
+        return redirect("portal:finish_draft", found.pk)
     except opening.PhoneNotForCommunity:
         messages.warning(
             request,
@@ -227,7 +237,8 @@ def draft_of(request: DeskRequest, pk: int) -> Draft:
     return get_object_or_404(found, pk=pk)
 
 
-def _through(found: Draft) -> object:
+def kept_through(found: Draft) -> datetime:
+    """The last instant at which a draft is kept."""
     return found.kept_until - timedelta(microseconds=1)
 
 
@@ -235,6 +246,8 @@ def _draft_context(request: DeskRequest, found: Draft) -> dict[str, object]:
     return {
         "place": "home",
         "draft": found,
-        "kept_through": _through(found),
+        "said": Told(at=found.created_at, pieces=fold(found.text)),
+        "own_mail": found.raw_mail_id is not None and found.contact_id in request.scope.contact_ids,
+        "kept_through": kept_through(found),
         "promise": queries.promise(customer=found.customer, channel=found.channel, at=request.at),
     }
