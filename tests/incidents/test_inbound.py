@@ -140,13 +140,9 @@ def test_the_answer_to_a_held_mail_tells_nothing(cast: Cast, incident: Incident,
 
 
 @pytest.mark.rule("D26")
-def test_what_names_no_incident_or_two_is_held(cast: Cast, incident: Incident, at: datetime, later: datetime):
+def test_what_names_two_or_none_for_sure_is_held(cast: Cast, incident: Incident, at: datetime, later: datetime):
     other = opened(cast.owner, at=at)
-    wrong = str(int(incident.number) + 1)
     for mail, reason, means in (
-        ({"subject": "Hello"}, "no_incident", None),
-        ({"subject": f"Ticket {wrong}"}, "no_incident", None),
-        ({"subject": "Ticket #732: received", "text": "Call +1 866 722 5492"}, "no_incident", None),
         ({"text": f"About {incident.number}"}, "body_number", incident),
         ({"subject": f"{incident.number} and {other.number}"}, "two_incidents", None),
         ({"subject": incident.number, "text": ""}, "no_text", incident),
@@ -158,10 +154,18 @@ def test_what_names_no_incident_or_two_is_held(cast: Cast, incident: Incident, a
     _untouched(incident)
 
 
-@pytest.mark.rule("D26")
-def test_a_number_of_a_quoted_line_is_no_number_in_the_text(cast: Cast, incident: Incident, later: datetime):
-    raw = mailed(sender=OLIVE, at=later, text=f"Hello\n\n> about {incident.number}\n")
-    assert why_held(raw) == "no_incident"
+@pytest.mark.rule("D26", "D27")
+def test_what_is_no_ticket_number_names_no_incident(cast: Cast, incident: Incident, later: datetime):
+    wrong = str(int(incident.number) + 1)
+    for mail in (
+        {"subject": "Hello"},
+        {"subject": f"Ticket {wrong}"},
+        {"subject": "Ticket #732: received", "text": "Call +1 866 722 5492"},
+        # A quoted line says what somebody else wrote.
+        {"text": f"Hello\n\n> about {incident.number}\n"},
+    ):
+        assert mailed(sender=OLIVE, at=later, **mail).outcome == "draft", mail
+    _untouched(incident)
 
 
 @pytest.mark.rule("D26")
