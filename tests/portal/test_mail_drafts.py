@@ -104,7 +104,7 @@ def test_another_mail_meanwhile_is_shown_before_it_is_finished(cast: Cast, clock
 
 @pytest.mark.rule("R9")
 def test_what_reads_like_several_problems_is_asked_about_once(cast: Cast, clock_at: datetime):
-    several = "1. Search finds nothing at all.\n2. Invitations do not arrive.\n3. The export is empty since Monday."
+    several = "1. The search stops at 71 %.\n2. The calendar lost its colours.\n3. Mail is not delivered."
     mailed(sender="olive@acme.example", at=clock_at, text=several)
     draft = Draft.objects.get()
     client = signed_in(cast.owner)
