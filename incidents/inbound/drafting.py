@@ -41,7 +41,7 @@ def draft_of_mail(*, raw: RawMail, mail: ParsedMail, contact: Contact, at: datet
         text=said.text,
         html=said.html,
         files=keep_files(mail, contact=contact, at=at),
-        several=contact in senders and len(senders) > 1,
+        several=contact in senders and len({sender.customer_id for sender in senders}) > 1,
         at=at,
     )
     if by is None and sent is not None:

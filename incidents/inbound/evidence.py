@@ -8,6 +8,7 @@ from django.db.models import Count
 
 from incidents.access import incidents_for
 from incidents.filing import Evidence
+from incidents.mails import can_be_told
 from incidents.models import Draft, DraftMail, Incident, IncidentMail, Message
 from incidents.numbers import numbers_in
 from incidents.queries import final_ids
@@ -31,6 +32,18 @@ def who_wrote(incident_id: int, senders: list[Contact]) -> Contact | None:
     """The contact, of those with the sender's address, who belongs to the incident's customer (D21)."""
     customer = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
     return next((contact for contact in senders if contact.customer_id == customer), None)
+
+
+def whose_draft(senders: list[Contact], address: str) -> Contact | None:
+    """Of whom a mail becomes a draft: the first, by customer, of the contacts that one person is (D21, D27).
+
+    Whose own address it is goes before whom it belongs to besides. None where no mail reaches them, or where it may be
+    several people's: what one of them wrote is not for the other.
+    """
+    told = [contact for contact in senders if can_be_told(contact)]
+    own = [contact for contact in told if contact.email.lower() == address.lower()]
+    found = sorted(own or told, key=lambda contact: (contact.customer.name, contact.pk))
+    return found[0] if len({contact.email.lower() for contact in found}) == 1 else None
 
 
 def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidence:

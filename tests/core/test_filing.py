@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def _all_evidence() -> Iterator[Evidence]:
     """Every combination: one's own incident is 1, 9 is another customer's, 5 a draft."""
     levels = [NONE, ONE, frozenset({9}), frozenset({1, 9})]
     flags = ("from_staff", "blocked", "automatic", "forged")
-    lacks: list[dict[str, bool]] = [
+    lacks: list[dict[str, Any]] = [
         {},
         {"too_big": True},
         {"encrypted": True},
@@ -136,11 +137,13 @@ def _all_evidence() -> Iterator[Evidence]:
     people = [(1, frozenset({7}), ONE), (1, NONE, NONE), (1, frozenset({8}), NONE), (2, NONE, NONE), (0, NONE, NONE)]
     for senders, contacts, allowed in people:
         for named in product(levels, levels, levels, levels, [NONE, frozenset({5})]):
-            where = dict(zip(("tokens", "referenced", "in_subject", "in_body", "drafts"), named, strict=True))
+            where: dict[str, Any] = dict(
+                zip(("tokens", "referenced", "in_subject", "in_body", "drafts"), named, strict=True)
+            )
             base = Evidence(senders=senders, contact_ids=contacts, allowed=allowed, **where)
             for lack in lacks:
                 for on in (*((flag,) for flag in flags), (), flags):
-                    yield replace(base, **lack, **dict.fromkeys(on, True))
+                    yield replace(base, **(lack | dict.fromkeys(on, True)))
             yield replace(base, readable=False)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from incidents import access, inbound
 from incidents.inbound import carrying, draft_of_mail
+from incidents.inbound.drafting import append_to_draft
 from incidents.models import Draft, Incident, Message
 from incidents.services import mail_drafts, opening
 from incidents.services.common import TextTooLong
@@ -15,6 +17,7 @@ from incidents.services.drafting import DraftOpened, change_draft, state_of
 from incidents.services.files import keep_upload
 from incidents.services.lapsing import warn_and_lapse
 from points.models import Charge
+from points.services import NotEnoughPoints
 from supportdesk.mail.incoming import read, store_raw
 from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.people.models import Contact
@@ -112,7 +115,7 @@ def test_without_points_the_draft_is_kept_and_says_what_is_on_hand(cast: Cast, a
     mailed(sender=OTTO, at=at)
     assert "To open it takes: 10 points, 0 on hand" in " ".join(told()[0].text.split())
     draft = finished(Draft.objects.get(), at)
-    with pytest.raises(opening.NotEnoughPoints):
+    with pytest.raises(NotEnoughPoints):
         opening.open_draft(draft_id=draft.pk, at=at)
     with_points(cast.other, 10, at=at)
     assert opening.open_draft(draft_id=draft.pk, at=at).subject == "Hello"
@@ -191,7 +194,14 @@ def test_its_files_and_html_go_along(cast: Cast, at: datetime):
     with_points(cast.acme, 10, at=at)
     raw, _new = store_raw(source=raw_mail(sender=OLIVE, at=at), mail_from="", rcpt_to=[DESK], at=at, via="smtp")
     file = keep_upload(name="a.log", chunks=[b"one"], at=at, contact=cast.owner)
-    given = {"raw": raw, "contact": cast.owner, "subject": "S", "text": "T", "html": "<p>T</p>", "at": at}
+    given: dict[str, Any] = {
+        "raw": raw,
+        "contact": cast.owner,
+        "subject": "S",
+        "text": "T",
+        "html": "<p>T</p>",
+        "at": at,
+    }
     draft, _mail = mail_drafts.keep_mail_draft(files=[file.token], **given)
     assert mail_drafts.keep_mail_draft(files=[file.token], **given) == (draft, None)
     assert list(draft.files.all()) == [file]
@@ -294,7 +304,7 @@ def test_a_mail_that_answers_a_draft_while_it_opens_goes_to_the_incident(
     with_points(cast.acme, 10, at=at)
     mailed(sender=OLIVE, at=at)
     draft = finished(Draft.objects.get(), at)
-    real = carrying.append_to_draft
+    real = append_to_draft
 
     def opens_first(**given):
         opening.open_draft(draft_id=draft.pk, at=at)
@@ -324,7 +334,7 @@ def test_one_mail_in_parallel_workers_is_one_draft(committed_cast: Cast, at: dat
 @pytest.mark.rule("D26")
 def test_a_technician_makes_one_of_held_mail_once(cast: Cast, at: datetime):
     raw = mailed(sender="nobody@strange.example", at=at, subject="S", text="T")
-    given = {"raw": raw, "mail": read(raw), "contact": cast.owner, "at": at, "by": cast.technician}
+    given: dict[str, Any] = {"raw": raw, "mail": read(raw), "contact": cast.owner, "at": at, "by": cast.technician}
     draft = draft_of_mail(**given)
     assert draft_of_mail(**given) == draft
     assert [mail.to_address for mail in told()] == ["olive@acme.example"]
@@ -369,6 +379,7 @@ def test_who_writes_for_several_customers_says_for_which(cast: Cast, at: datetim
 def test_a_reply_to_the_reminder_adds_to_the_draft(cast: Cast, at: datetime):
     mailed(sender=OLIVE, at=at)
     draft = Draft.objects.get()
+    assert draft.raw_mail is not None
     soon = draft.kept_until - 3 * DAY + 10 * HOUR
     warn_and_lapse(at=soon)
     reminder = OutgoingMail.objects.get(kind="draft_lapsing")
