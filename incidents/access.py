@@ -12,6 +12,7 @@ from django.db.models.functions import Cast
 from incidents.cases import CaseState, CreditCase
 from incidents.models import (
     Attachment,
+    BlockedSender,
     Draft,
     Follower,
     HeldMail,
@@ -27,7 +28,7 @@ from incidents.models import (
     VisitorReport,
 )
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.people.access import contacts_by_email, staff_has_email
+from supportdesk.people.access import contacts_mailed_at, staff_has_email
 from supportdesk.people.models import Contact
 from supportdesk.people.scope import Scope
 
@@ -206,15 +207,31 @@ def visit_of(digest: str) -> VisitorReport | None:
 
 def contacts_of_visit(visit: VisitorReport) -> list[Contact]:
     """Whose the report may become: the present contacts with that address, none where it is one of staff (D25)."""
-    found = list(contacts_by_email(visit.email).select_related("customer", "user").order_by("customer__name", "pk"))
+    found = list(contacts_mailed_at(visit.email).select_related("customer", "user").order_by("customer__name", "pk"))
     # Both are asked whatever the first one says: the time taken tells nothing.
     return [] if staff_has_email(visit.email) else found
 
 
 def held_for(scope: Scope) -> QuerySet[HeldMail]:
     """Held mail that nobody has settled, oldest first; for the desk only (D26)."""
-    held = HeldMail.objects.filter(settled_at=None).select_related("incident")
+    return every_held_for(scope).filter(settled_at=None)
+
+
+def settled_for(scope: Scope) -> QuerySet[HeldMail]:
+    """Held mail of which something became; for the desk only (D26)."""
+    return every_held_for(scope).exclude(settled_at=None)
+
+
+def every_held_for(scope: Scope) -> QuerySet[HeldMail]:
+    """Held mail, settled or not; for the desk only (D26)."""
+    held = HeldMail.objects.select_related("incident")
     return held if scope.desk else held.none()
+
+
+def blocked_for(scope: Scope) -> QuerySet[BlockedSender]:
+    """Senders whose mail is put away unseen; for the desk only (D26)."""
+    blocked = BlockedSender.objects.select_related("blocked_by")
+    return blocked if scope.desk else blocked.none()
 
 
 def cases_for(scope: Scope) -> QuerySet[CreditCase]:

@@ -77,8 +77,6 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(action="hold", incident=named, reason="staff")
     if not evidence.contact_ids:
         return Decision(action="hold", incident=named, reason="unknown_sender")
-    if evidence.encrypted:
-        return Decision(action="hold", incident=named, reason="encrypted")
     if ambiguous:
         return Decision(action="hold", reason="two_incidents")
     if named is not None and named not in evidence.allowed:

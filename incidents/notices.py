@@ -40,6 +40,8 @@ DEFAULTS: Final[Mapping[NoticeCode, Way]] = {
 ADMINS_ONLY: Final = frozenset({NoticeCode.OUTBOX_FAILED})
 # Of these one unread notice stands for all that follow: a hundred held mails are one thing to look at.
 GATHERED: Final = frozenset({NoticeCode.MAIL_HELD, NoticeCode.OUTBOX_FAILED})
+# A mail about these says how many wait, once an hour at most.
+DIGESTED: Final = frozenset({NoticeCode.MAIL_HELD})
 
 WORDS: Final[Mapping[NoticeCode, Promise]] = {
     NoticeCode.ASSIGNED: gettext_lazy("Handed over to you"),
@@ -65,6 +67,10 @@ def say(code: str, data: Mapping[str, object]) -> str:
             minutes = int(str(data["minutes"]))
             said = ngettext("At most %(n)d business minute is left", "At most %(n)d business minutes are left", minutes)
             return said % {"n": minutes}
+        case NoticeCode.MAIL_HELD if "waiting" in data:
+            waiting = int(str(data["waiting"]))
+            said = ngettext("%(n)d mail is held: it belongs nowhere for sure", "%(n)d mails are held", waiting)
+            return said % {"n": waiting}
         case NoticeCode.BUG_DETERMINED:
             return str(BUG_WORDS.get(str(data.get("outcome")), _("The bug was determined")))
         case known:

@@ -60,6 +60,12 @@ def tell_of_failures() -> int:
     return noticing.tell_of_failures(at=clock.now())
 
 
+@shared_task(name="incidents.tell_of_held")
+def tell_of_held() -> int:
+    """Mails those who want it how many mails are held, once an hour at most (D39)."""
+    return noticing.tell_of_held(at=clock.now())
+
+
 @shared_task(name="incidents.sweep_notices")
 def sweep_notices() -> int:
     """Deletes notices that were read long ago (D39)."""

@@ -63,6 +63,7 @@ class Policy:
     # Being told
     followers_max: int = 50  # D38: more on one incident are taken for a slip of the hand
     notice_days: int = 90  # D39: then a notice that was read is swept
+    held_mails_told_minutes: int = 60  # D39: nobody is mailed about held mail again before
 
     # Mail
     unknown_sender_answers_a_day: int = 1  # D27
@@ -70,6 +71,8 @@ class Policy:
     mail_drafts_waiting_max: int = 10  # D27: of one contact, of mails and not finished yet
     draft_mails_max: int = 20  # D27: mails that add to one draft
     outbox_days: int = 3  # D30
+    held_at_once_max: int = 200  # D26: held mails that one press settles
+    filed_anew_at_once: int = 50  # D26: held mails of an address that are decided again in one go
     mail_tries: int = 3  # D29: then an unreadable mail is held with the error beside it
     mail_bytes_max: int = 25 * 1024 * 1024  # D31
 

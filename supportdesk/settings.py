@@ -173,6 +173,7 @@ CELERY_BEAT_SCHEDULE = {
         ("lapse", "incidents.lapse", 600),
         ("sweep-files", "incidents.sweep_files", 3600),
         ("tell-of-failures", "incidents.tell_of_failures", 60),
+        ("tell-of-held", "incidents.tell_of_held", 300),
         ("sweep-notices", "incidents.sweep_notices", 600),
         ("sweep-visitor-reports", "incidents.sweep_visitor_reports", 3600),
         ("expire-points", "points.write_expiries", 600),

@@ -8,6 +8,7 @@ from django.db.models import Count
 
 from incidents.access import incidents_for
 from incidents.filing import Evidence
+from incidents.inbound.blocking import is_blocked
 from incidents.mails import can_be_told
 from incidents.models import Draft, DraftMail, Incident, IncidentMail, Message
 from incidents.numbers import numbers_in
@@ -73,6 +74,7 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evide
     return Evidence(
         senders=mail.from_count,
         from_staff=staff_has_email(mail.from_address),
+        blocked=is_blocked(mail.from_address),
         contact_ids=frozenset(contact.pk for contact in senders),
         allowed=frozenset(allowed),
         tokens=tokens,

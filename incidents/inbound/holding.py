@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from incidents.models import HeldMail, HeldReason, NoticeCode
+from incidents.models import HeldMail, HeldReason, NoticeCode, Settled
 from incidents.notices import everyone
-from incidents.services.noticing import notify
+from incidents.services.noticing import notify, tell_of_held
 from supportdesk.mail.incoming import read
 from supportdesk.mail.models import Outcome, RawMail
 
@@ -28,7 +28,8 @@ def hold(
     text: str = "",
     incident: int | None = None,
 ) -> HeldMail:
-    """Puts a mail before the technicians, and tells them (D26, D39)."""
+    """Puts a mail before the technicians, and tells them (D26, D39); that of a blocked sender is put away at once."""
+    blocked = reason == HeldReason.BLOCKED
     held, made = HeldMail.objects.get_or_create(
         raw_mail=raw,
         defaults={
@@ -38,11 +39,13 @@ def hold(
             "text": text[:HELD_CHARS],
             "incident_id": incident,
             "held_at": at,
+            "settled_at": at if blocked else None,
+            "settled_as": Settled.BLOCKED if blocked else "",
         },
     )
-    if made:
-        data = {"held": held.pk}
-        notify(NoticeCode.MAIL_HELD, to=everyone(), at=at, key=f"held:{held.pk}", data=data)
+    if made and not blocked:
+        notify(NoticeCode.MAIL_HELD, to=everyone(), at=at, key=f"held:{held.pk}", data={"held": held.pk})
+        tell_of_held(at=at)
     return held
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from incidents import mails
-from incidents.models import Incident, Notice, NoticeCode, NoticeSetting
-from incidents.notices import GATHERED, Way, admins, codes_for, owner_alone, ways
+from incidents.models import HeldMail, Incident, Notice, NoticeCode, NoticeSetting
+from incidents.notices import DIGESTED, GATHERED, Way, admins, codes_for, everyone, owner_alone, ways
 from incidents.services.common import Refused
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import can_be_mailed
@@ -45,7 +45,8 @@ def notify(
     """Tells those of ``to`` who work here, but ``by`` whose act it is; gives how many (D39).
 
     ``key`` names the cause: however often it is told, each hears of it once. Of what is gathered nobody hears
-    again while an earlier notice on their page is unread, or was read after ``at``.
+    again while an earlier notice on their page is unread, or was read after ``at``. Mail about held mail is
+    ``tell_of_held``'s.
     """
     told = {user.pk: user for user in to if user.works_here and (by is None or user.pk != by.pk)}
     if not told:
@@ -65,7 +66,7 @@ def notify(
         ],
         ignore_conflicts=True,
     )
-    readers = [told[pk] for pk, way in sorted(wanted.items()) if way.by_mail]
+    readers = [told[pk] for pk, way in sorted(wanted.items()) if way.by_mail and code not in DIGESTED]
     mails.staff_notices(code, incident=incident, to=readers, key=key, data=about, at=at)
     return len(wanted)
 
@@ -95,6 +96,39 @@ def tell_of_failures(*, at: datetime) -> int:
         return 0
     key = f"outbox:{last.pk}:{last.failed_at.isoformat()}"
     return notify(NoticeCode.OUTBOX_FAILED, to=admins(), at=last.failed_at, key=key, data={"mail": last.pk})
+
+
+@transaction.atomic
+def tell_of_held(*, at: datetime) -> int:
+    """Mails those who want it how many mails are held: once an hour at most, and only where one came since (D39).
+
+    Whoever holds a mail asks for it, and a job for those that came within the hour; both at once tell once.
+    """
+    kind = mails.kind_of(NoticeCode.MAIL_HELD)
+    waiting = HeldMail.objects.filter(settled_at=None)
+    newest = waiting.order_by("-held_at", "-pk").values_list("held_at", "pk").first()
+    if newest is None:
+        return 0
+    wanted = {user.pk: user for user in everyone()}
+    chosen = ways(list(wanted.values()), NoticeCode.MAIL_HELD)
+    readers = [user for pk, user in wanted.items() if _reachable(user, chosen[pk]).by_mail]
+    readers = [user for user in readers if can_be_mailed(user.email)]
+    if not readers:
+        return 0
+    with connection.cursor() as cursor:
+        # Two at once must not both find that nobody was told yet.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [kind])
+    # Told since the newest came, or within the hour: not again.
+    since = min(newest[0], at - timedelta(minutes=POLICY.held_mails_told_minutes, microseconds=-1))
+    sent = OutgoingMail.objects.filter(kind=kind, queued_at__gte=since)
+    told = set(sent.filter(to_address__in=[user.email for user in readers]).values_list("to_address", flat=True))
+    due = [user for user in readers if user.email not in told]
+    if due:
+        key = f"held:{newest[1]}:{at.isoformat()}"
+        mails.staff_notices(
+            NoticeCode.MAIL_HELD, incident=None, to=due, key=key, data={"waiting": waiting.count()}, at=at
+        )
+    return len(due)
 
 
 @transaction.atomic

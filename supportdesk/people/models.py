@@ -102,6 +102,10 @@ class User(AbstractBaseUser):
         return self.is_active and (self.is_technician or self.is_staff)
 
 
+# Technicians and admins, whether they may still sign in or not.
+STAFF = models.Q(is_technician=True) | models.Q(is_staff=True)
+
+
 class Edition(models.TextChoices):
     """What a customer runs. Community Edition customers may open e-mail incidents only (R4)."""
 
@@ -150,6 +154,13 @@ class Customer(models.Model):
     def place(self) -> Place:
         """Where its business hours are kept (R5)."""
         return Place(country=self.country, subdivision=self.subdivision, zone=self.zone)
+
+
+def writes_from(address: str, *, customer_id: int, but: int | None = None) -> Contact | None:
+    """The customer's present contact who writes from that address, own or further: one at most (D26)."""
+    there = Contact.objects.filter(customer=customer_id, removed_at=None).exclude(pk=but)
+    own = there.filter(email__iexact=address).exclude(email="").first()
+    return own or there.filter(addresses__address__iexact=address).first()
 
 
 ADDRESS_TAKEN = _("This customer has a contact with this e-mail address already.")
@@ -219,8 +230,7 @@ class Contact(models.Model):
             raise ValidationError({"email": _("No mail can be sent to this address. Check it, or leave it empty.")})
         # The constraint is not asked by forms that leave its condition out, as the admin's does.
         if self.email and self.customer_id and self.removed_at is None:
-            others = Contact.objects.filter(customer=self.customer_id, email__iexact=self.email, removed_at=None)
-            if others.exclude(pk=self.pk).exists():
+            if writes_from(self.email, customer_id=self.customer_id, but=self.pk) is not None:
                 raise ValidationError({"email": ADDRESS_TAKEN})
         if self.phone:
             country = self.customer.country if self.customer_id else ""
@@ -248,3 +258,11 @@ class ContactAddress(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+    def clean(self) -> None:
+        super().clean()
+        self.address = self.address.strip().lower()
+        if User.objects.filter(STAFF, email__iexact=self.address).exists():
+            raise ValidationError({"address": _("One of us signs in with this address: it is no customer’s.")})
+        if self.contact_id and writes_from(self.address, customer_id=self.contact.customer_id, but=self.contact_id):
+            raise ValidationError({"address": ADDRESS_TAKEN})

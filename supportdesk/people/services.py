@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
+from django.conf import settings
 from django.db import connection, transaction
 
-from supportdesk.people.models import Contact, Customer, User
+from supportdesk.mail.addresses import mailboxes
+from supportdesk.people.access import contacts_by_email, staff_has_email
+from supportdesk.people.models import Contact, ContactAddress, Customer, User, writes_from
 from supportdesk.people.phones import e164
 
 # Plain SQL, for every write waits behind this: its query was a fifth of what a charge took.
@@ -81,14 +85,61 @@ def add_contact(*, customer_id: int, name: str, email: str = "", phone: str = ""
     same = there.filter(name__iexact=contact.name, email=contact.email, phone=contact.phone).first()
     if same is not None:
         return same
-    others = {"email": there.filter(email__iexact=contact.email).exclude(email="")}
+    others = {"email": writes_from(contact.email, customer_id=customer_id) if contact.email else None}
     if not shared:
-        others["phone"] = there.filter(phone=contact.phone).exclude(phone="")
-    for field, having in others.items():
-        other = having.first()
+        others["phone"] = there.filter(phone=contact.phone).exclude(phone="").first()
+    for field, other in others.items():
         if other is not None:
             raise ContactExists(other, field=field)
     contact.full_clean()
     contact.save()
     keep_sign_in(contact=contact)
     return contact
+
+
+class NoSender(Exception):
+    """That is no address that a mail can come from."""
+
+
+class AddressIsOurs(Exception):
+    """The address is one of staff, or of the desk itself: it is no customer's (D26)."""
+
+
+class AddressElsewhere(Exception):
+    """Contacts of other customers write from the address: it is asked once more whether it is meant (D22)."""
+
+    def __init__(self, contacts: tuple[Contact, ...]) -> None:
+        super().__init__(f"{len(contacts)} contacts")
+        self.contacts = contacts
+
+
+@transaction.atomic
+def add_address(
+    *, contact_id: int, address: str, at: datetime, by: User | None, confirmed: bool = False
+) -> ContactAddress | None:
+    """A further address that a contact writes from: their mail is known by it, none is sent to it (D26).
+
+    None where it is the contact's own address. The same once more changes nothing. ``confirmed``: it was seen that
+    contacts of other customers write from it.
+
+    Raises NoSender, AddressIsOurs, ContactExists, AddressElsewhere, Contact.DoesNotExist; then nothing has changed.
+    """
+    address = address.strip().lower()
+    contact = Contact.objects.get(pk=contact_id, removed_at=None)
+    lock_customer(contact.customer_id)
+    if [one.address for one in mailboxes(address)] != [address]:
+        raise NoSender
+    if staff_has_email(address) or address.rpartition("@")[2] == settings.MAIL_DOMAIN.lower():
+        raise AddressIsOurs
+    if contact.email.lower() == address:
+        return None
+    known = contact.addresses.filter(address__iexact=address).first()
+    if known is not None:
+        return known
+    other = writes_from(address, customer_id=contact.customer_id, but=contact.pk)
+    if other is not None:
+        raise ContactExists(other, field="email")
+    elsewhere = tuple(contacts_by_email(address).order_by("customer__name", "pk")[:10])
+    if elsewhere and not confirmed:
+        raise AddressElsewhere(elsewhere)
+    return ContactAddress.objects.create(contact=contact, address=address, added_at=at, added_by=by)
