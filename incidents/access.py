@@ -23,6 +23,7 @@ from incidents.models import (
     Product,
     Proposal,
     Release,
+    Settled,
     TimelineCode,
     TimelineEntry,
     VisitorReport,
@@ -94,6 +95,11 @@ def followers_for(scope: Scope, incident: Incident) -> QuerySet[Follower]:
 def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
     """The conversation of an incident that the scope may see (D22)."""
     messages = Message.objects.filter(incident=incident, incident__in=incidents_for(scope))
+    # Who put a mail there that was held, and from what address it came: read by all who see it (D26).
+    held = HeldMail.objects.filter(raw_mail=OuterRef("raw_mail"), settled_as=Settled.ATTACHED)
+    messages = messages.annotate(
+        attached_by=Subquery(held.values("settled_by__name")), attached_from=Subquery(held.values("sender"))
+    )
     if not scope.desk:
         messages = messages.exclude(kind__in=INSIDE_KINDS)
         return messages.select_related("contact", "user")

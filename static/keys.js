@@ -1,5 +1,5 @@
 /* Keys of the desk: single keys rest while one types. What a key does is said on the page, by data-key. */
-const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+const typing = (element) => element.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form) {
@@ -59,8 +59,10 @@ function inQueue(queue, event) {
   const move = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (move) { event.preventDefault(); select(rows[Math.min(rows.length - 1, Math.max(0, at + move))]); return true; }
   if (at < 0) return false;
-  const link = rows[at].querySelector("a");
-  const hash = { Enter: "", r: "#id_answer-text", n: "#id_note-text", a: "#take" }[event.key];
+  const box = rows[at].querySelector("input[type=checkbox]");
+  if (event.key === "x" && box) { event.preventDefault(); box.click(); return true; }
+  const link = rows[at].querySelector(".subject a") ?? rows[at].querySelector("a");
+  const hash = queue.matches(".held") ? { Enter: "" }[event.key] : { Enter: "", r: "#id_answer-text", n: "#id_note-text", a: "#take" }[event.key];
   if (hash === undefined) return false;
   event.preventDefault();
   location.href = link.href + hash;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
 
-from incidents.models import Draft, HeldMail, Incident, Product, Release, TimelineEntry
+from incidents.models import BlockedSender, Draft, HeldMail, Incident, Product, Release, TimelineEntry
 from supportdesk.looking import LookOnly
 
 
@@ -45,5 +47,17 @@ class DraftAdmin(LookOnly):
 @admin.register(HeldMail)
 class HeldMailAdmin(LookOnly):
     list_display = ("held_at", "sender", "subject", "reason", "settled_at", "settled_by")
-    list_filter = ("reason",)
+    list_filter = ("reason", "settled_as")
     list_select_related = ("settled_by",)
+
+
+@admin.register(BlockedSender)
+class BlockedSenderAdmin(LookOnly):
+    """Blocked on the desk; deleted, they are let in again."""
+
+    list_display = ("address", "blocked_at", "blocked_by")
+    list_select_related = ("blocked_by",)
+    search_fields = ("address",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True

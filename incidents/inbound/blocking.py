@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +13,7 @@ from django.db.models.functions import Lower
 
 from incidents.models import BlockedSender, HeldMail, Settled
 from incidents.services.common import Refused
-from supportdesk.mail.addresses import mailboxes
+from supportdesk.mail.addresses import ADDRESS_CHARS_MAX, mailboxes
 from supportdesk.people.access import contacts_by_email, contacts_of_domain, staff_has_domain, staff_has_email
 from supportdesk.people.models import Contact, User
 
@@ -63,9 +64,7 @@ def checked_sender(address: str) -> str:
     """An address, or a domain as ``@example.org``, as it is stored. Raises NotASender, OurOwn."""
     address = address.strip().lower()
     whole = f"x{address}" if address.startswith("@") else address
-    if len(address) > BlockedSender._meta.get_field("address").max_length or [
-        one.address for one in mailboxes(whole)
-    ] != [whole]:
+    if len(address) > ADDRESS_CHARS_MAX or [one.address for one in mailboxes(whole)] != [whole]:
         raise NotASender
     domain = whole.rpartition("@")[2]
     # A domain without a dot would be a whole country's, or nobody's.
@@ -75,6 +74,35 @@ def checked_sender(address: str) -> str:
     if domain == own or (staff_has_domain(domain) if address.startswith("@") else staff_has_email(address)):
         raise OurOwn
     return address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blockable:
+    """What of a sender can be blocked; empty where it is ours, with the contacts whose mail that would put away."""
+
+    address: str
+    domain: str
+    whom: BlocksContacts | None
+    whom_of_domain: BlocksContacts | None
+
+
+def blockable(sender: str) -> Blockable | None:
+    """What the page of a held mail offers; None where its sender cannot be blocked."""
+    found = []
+    for wanted in (sender, domain_of(sender)):
+        try:
+            found.append(checked_sender(wanted))
+        except (NotASender, OurOwn):
+            found.append("")
+    if not any(found):
+        return None
+    address, domain = found
+    return Blockable(
+        address=address,
+        domain=domain,
+        whom=whom_it_blocks(address) if address else None,
+        whom_of_domain=whom_it_blocks(domain) if domain else None,
+    )
 
 
 @transaction.atomic

@@ -10,9 +10,10 @@ from django.db import transaction
 from incidents.filing import Decision, decide
 from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import append_to_draft, draft_of_mail
-from incidents.inbound.evidence import evidence_of, senders_of, who_wrote, whose_draft
+from incidents.inbound.evidence import evidence_of, senders_of, who_wrote
 from incidents.inbound.holding import hold, hold_given_up
 from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held
+from incidents.mails import can_be_told
 from incidents.models import HeldReason, Incident, NoticeCode, Via
 from incidents.notices import owner_alone
 from incidents.services.conversation import customer_message, keep_automatic
@@ -53,21 +54,18 @@ def _file(raw: RawMail, *, at: datetime) -> str:
     mail = read(raw)
     senders = senders_of(mail)
     try:
-        outcome, reason = _carry_out(
-            decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at
-        )
+        outcome, reason = carry_out(decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at)
     except (DraftOpened, DraftGone):
         # The draft that it answers was opened, or put away, in this moment: now the mail shows that.
-        outcome, reason = _carry_out(
-            decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at
-        )
+        outcome, reason = carry_out(decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at)
     record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)
     return outcome
 
 
-def _carry_out(
+def carry_out(
     decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime
 ) -> tuple[Outcome, str]:
+    """Does what was decided, in the caller's transaction; gives what became of the mail, and why."""
     if decision.action == "hold":
         return _hold(decision, raw=raw, mail=mail, at=at)
     if decision.action == "draft":
@@ -98,12 +96,12 @@ def _hold(decision: Decision, *, raw: RawMail, mail: ParsedMail, at: datetime) -
 
 
 def _draft(senders: list[Contact], *, raw: RawMail, mail: ParsedMail, at: datetime) -> tuple[Outcome, str]:
-    """Makes a draft of who wrote; what cannot be answered with its link is held (D27, D28)."""
-    contact = whose_draft(senders, mail.from_address)
-    if contact is None:
+    """Makes a draft, of the first of their customers by name; what cannot be answered with its link is held (D27)."""
+    told = sorted((one for one in senders if can_be_told(one)), key=lambda one: (one.customer.name, one.pk))
+    if not told:
         return _hold(Decision(action="hold", reason=HeldReason.NO_INCIDENT), raw=raw, mail=mail, at=at)
     try:
-        draft = draft_of_mail(raw=raw, mail=mail, contact=contact, at=at)
+        draft = draft_of_mail(raw=raw, mail=mail, contact=told[0], at=at)
     except NoRoom:
         return _hold(Decision(action="hold", reason=HeldReason.TOO_MANY), raw=raw, mail=mail, at=at)
     return Outcome.DRAFT, f"draft:{draft.pk}"

@@ -10,12 +10,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from incidents.inbound.content import keep_files, said_in
+from incidents.inbound.drafting import draft_of_mail
 from incidents.inbound.evidence import senders_of, who_wrote
 from incidents.models import Draft, HeldMail, Incident, Message, Settled, Via
 from incidents.queries import final_ids
 from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
-from incidents.services.mail_drafts import draft_of_mail
 from supportdesk.mail.incoming import read
 from supportdesk.mail.parse import ParsedMail
 from supportdesk.people.models import Contact, User

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.drafts import Draft
@@ -62,7 +63,19 @@ class HeldMail(models.Model):
         verbose_name = _("held mail")
         verbose_name_plural = _("held mail")
         ordering = ["held_at", "id"]
-        indexes = [models.Index(fields=["held_at"], condition=Q(settled_at=None), name="held_mail_open")]
+        indexes = [
+            models.Index(fields=["held_at", "id"], condition=Q(settled_at=None), name="held_mail_open"),
+            models.Index(fields=["reason", "held_at", "id"], condition=Q(settled_at=None), name="held_mail_by_reason"),
+            models.Index(
+                fields=["-settled_at", "-id"], condition=Q(settled_at__isnull=False), name="held_mail_settled"
+            ),
+            models.Index(
+                fields=["settled_as", "-settled_at", "-id"],
+                condition=Q(settled_at__isnull=False),
+                name="held_mail_by_end",
+            ),
+            models.Index(Lower("sender"), name="held_mail_by_sender"),
+        ]
 
     def __str__(self) -> str:
         return self.subject

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import numbers, queue, stories
 from incidents.cases import CaseState, Choice, CreditCase
-from incidents.models import TimelineEntry
+from incidents.held import BECAUSE
+from incidents.models import HeldMail, HeldReason, TimelineEntry
 from incidents.queue import Counts, Decisions, Group, Row, There
 from points.models import Lot
 from sla import saying
@@ -155,3 +156,9 @@ def desk_counts(context: template.Context) -> Counts:
 def to_decide(context: template.Context) -> Decisions:
     """What waits for the admin who looks."""
     return queue.decisions(scope_of(context["request"].user))
+
+
+@register.filter
+def held_because(held: HeldMail) -> str:
+    """Why a mail is held, and what to do about it, in a sentence (D26)."""
+    return str(BECAUSE[HeldReason(held.reason)])

@@ -2,6 +2,8 @@ from django.urls import path
 
 from supportdesk.desk import (
     acts,
+    attaching,
+    blocking,
     calendar,
     call,
     ends,
@@ -14,6 +16,7 @@ from supportdesk.desk import (
     notices,
     splits,
     views,
+    whose,
 )
 
 app_name = "desk"
@@ -30,8 +33,18 @@ urlpatterns = [
     path("call/drafts/<int:pk>/open/", call.open_draft, name="open_draft"),
     path("call/drafts/<int:pk>/discard/", call.discard_draft, name="discard_draft"),
     path("held/", held.held_mail, name="held"),
-    path("held/<int:pk>/attach/", held.attach, name="attach"),
+    path("held/discard/", held.discard_marked, name="held_discard"),
+    path("held/bring-back/", held.bring_back, name="held_bring_back"),
+    path("held/blocked/", blocking.blocked, name="blocked"),
+    path("held/blocked/<int:pk>/remove/", blocking.unblock, name="unblock"),
+    path("held/<int:pk>/", held.opened, name="held_one"),
+    path("held/<int:pk>/attach/", attaching.attach, name="attach"),
     path("held/<int:pk>/discard/", held.discard, name="discard"),
+    path("held/<int:pk>/anew/", held.anew, name="held_anew"),
+    path("held/<int:pk>/person/", whose.person, name="held_person"),
+    path("held/<int:pk>/draft/", whose.draft, name="held_draft"),
+    path("held/<int:pk>/belongs/", whose.belongs, name="held_belongs"),
+    path("held/<int:pk>/block/", blocking.block, name="held_block"),
     path("files/", files.upload, name="upload"),
     path("files/remove/", files.remove, name="remove_upload"),
     path("files/<int:pk>/", files.download, name="file"),

@@ -12,7 +12,8 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from supportdesk.people.models import ADDRESS_TAKEN, Contact, Customer, User
+from supportdesk.looking import LookOnly
+from supportdesk.people.models import ADDRESS_TAKEN, Contact, ContactAddress, Customer, User
 from supportdesk.people.place_fields import CountryField, SubdivisionField, ZoneField, read_subdivision
 from supportdesk.people.placing import place_warnings
 from supportdesk.people.services import keep_sign_in
@@ -101,6 +102,18 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
         return False
+
+
+@admin.register(ContactAddress)
+class ContactAddressAdmin(LookOnly):
+    """Added on the desk, where a mail shows the need; deleted, mail from it is a stranger's again (D26)."""
+
+    list_display = ("address", "contact", "added_at", "added_by")
+    list_select_related = ("contact", "added_by")
+    search_fields = ("address", "contact__name")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
 
 
 @admin.register(User)

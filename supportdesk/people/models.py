@@ -158,7 +158,9 @@ class Customer(models.Model):
 
 def writes_from(address: str, *, customer_id: int, but: int | None = None) -> Contact | None:
     """The customer's present contact who writes from that address, own or further: one at most (D26)."""
-    there = Contact.objects.filter(customer=customer_id, removed_at=None).exclude(pk=but)
+    there = Contact.objects.filter(customer=customer_id, removed_at=None)
+    if but is not None:
+        there = there.exclude(pk=but)
     own = there.filter(email__iexact=address).exclude(email="").first()
     return own or there.filter(addresses__address__iexact=address).first()
 
@@ -229,9 +231,9 @@ class Contact(models.Model):
         if self.email and not can_be_mailed(self.email):
             raise ValidationError({"email": _("No mail can be sent to this address. Check it, or leave it empty.")})
         # The constraint is not asked by forms that leave its condition out, as the admin's does.
-        if self.email and self.customer_id and self.removed_at is None:
-            if writes_from(self.email, customer_id=self.customer_id, but=self.pk) is not None:
-                raise ValidationError({"email": ADDRESS_TAKEN})
+        asked = bool(self.email and self.customer_id and self.removed_at is None)
+        if asked and writes_from(self.email, customer_id=self.customer_id, but=self.pk) is not None:
+            raise ValidationError({"email": ADDRESS_TAKEN})
         if self.phone:
             country = self.customer.country if self.customer_id else ""
             self.phone = e164(self.phone, country=country)

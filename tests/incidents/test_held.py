@@ -84,7 +84,7 @@ def test_an_automatic_mail_stays_automatic_when_it_is_attached(
 
 def test_put_away_it_has_no_effect_and_its_source_stays(cast: Cast, at: datetime, incident: Incident):
     mail = held(at=at)
-    discard_held(held_id=mail.pk, user=cast.technician, at=at)
+    discard_held(held_ids=[mail.pk], user=cast.technician, at=at)
     mail.refresh_from_db()
     assert (mail.settled_by, mail.attached_to) == (cast.technician, None)
     assert RawMail.objects.filter(pk=mail.raw_mail_id).exists()
@@ -96,14 +96,14 @@ def test_what_was_settled_stays_settled(cast: Cast, at: datetime, incident: Inci
     other = opened(cast.owner, at=at)
     mail = held(at=at)
     attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at)
-    discard_held(held_id=mail.pk, user=cast.colleague, at=at + HOUR)
+    discard_held(held_ids=[mail.pk], user=cast.colleague, at=at + HOUR)
     with pytest.raises(AlreadySettled):
         attach_held(held_id=mail.pk, incident_id=other.pk, user=cast.colleague, at=at + HOUR)
     mail.refresh_from_db()
     assert (mail.settled_by, mail.attached_to, mail.settled_at) == (cast.technician, incident, at)
 
     gone = held(at=at + HOUR)
-    discard_held(held_id=gone.pk, user=cast.technician, at=at + HOUR)
+    discard_held(held_ids=[gone.pk], user=cast.technician, at=at + HOUR)
     with pytest.raises(AlreadySettled):
         attach_held(held_id=gone.pk, incident_id=incident.pk, user=cast.colleague, at=at + HOUR)
     assert Message.objects.filter(via="mail").count() == 1

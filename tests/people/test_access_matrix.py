@@ -65,7 +65,19 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:open_draft": (DESK_ACT, "302 404 404 404 404 404"),
     "desk:discard_draft": (DESK_ACT, "302 404 404 404 404 404"),
     "desk:log_call": (DESK_ACT, "302 404 404 404 422 422"),
-    "desk:attach": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:held_discard": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:held_bring_back": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:blocked": ("302 404 404 404 200 200", "302 404 404 404 422 422"),
+    "desk:unblock": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:held_one": DESK_PAGE,
+    "desk:held_anew": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:held_person": DESK_PAGE,
+    # Of nobody: whose it is stands in the form.
+    "desk:held_draft": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:held_belongs": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:held_block": (DESK_ACT, "302 404 404 404 302 302"),
+    # Without a ticket number there is nothing to show.
+    "desk:attach": ("302 404 404 404 302 302", "302 404 404 404 302 302"),
     "desk:discard": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:notices": DESK_PAGE,
     "desk:notices_read": (DESK_ACT, "302 404 404 404 302 302"),
@@ -159,6 +171,8 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "incidents_creditcase": LOOK_ONLY | {"change": (200, 422)},
     "incidents_draft": LOOK_ONLY,
     "incidents_heldmail": LOOK_ONLY,
+    "incidents_blockedsender": LOOK_ONLY | {"delete": (200, 200)},
+    "people_contactaddress": LOOK_ONLY | {"delete": (200, 200)},
     "sla_closure": LOOK_ONLY | {"add": (200, 422), "change": (200, 422), "import": (200, 422)},
     "sla_calendarchange": LOOK_ONLY,
     "mail_outgoingmail": LOOK_ONLY,
@@ -200,7 +214,7 @@ def _pk(route: Route, world: World) -> int:
         return world.notice.pk
     if route.name in ("desk:caller", "desk:send_form"):
         return world.cast.owner.pk
-    return world.draft.pk if "draft" in route.name else world.held.pk
+    return world.draft.pk if "draft" in route.name and "held" not in route.name else world.held.pk
 
 
 def values(route: Route, world: World) -> dict[str, Any]:
