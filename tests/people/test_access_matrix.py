@@ -15,8 +15,10 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from incidents.models import BlockedSender
 from points.models import Hold, Lot, Pack, ProviderEvent, Refund, RefusedCall
 from sla.models import CalendarChange, Closure
+from supportdesk.people.models import ContactAddress
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
 
@@ -68,7 +70,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:held_discard": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:held_bring_back": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:blocked": ("302 404 404 404 200 200", "302 404 404 404 422 422"),
-    "desk:unblock": (DESK_ACT, "302 404 404 404 404 404"),
+    "desk:unblock": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:held_one": DESK_PAGE,
     "desk:held_anew": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:held_person": DESK_PAGE,
@@ -210,6 +212,8 @@ def _pk(route: Route, world: World) -> int:
         return world.payment.pk
     if route.name in ("portal:file", "desk:file"):
         return world.file.pk
+    if route.name == "desk:unblock":
+        return BlockedSender.objects.values_list("pk", flat=True).first() or MISSING["pk"]
     if route.name == "desk:notice":
         return world.notice.pk
     if route.name in ("desk:caller", "desk:send_form"):
@@ -252,6 +256,8 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "incidents_creditcase": world.case,
         "incidents_draft": world.draft,
         "incidents_heldmail": world.held,
+        "incidents_blockedsender": BlockedSender.objects.first(),
+        "people_contactaddress": ContactAddress.objects.get(),
         "sla_calendarchange": CalendarChange.objects.get(),
         "sla_closure": Closure.objects.get(),
         "mail_outgoingmail": world.incident.mails.get(mail__kind="incident_opened").mail,

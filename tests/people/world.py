@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from incidents.cases import CreditCase
-from incidents.models import Attachment, Draft, HeldMail, Incident, Notice
+from incidents.models import Attachment, BlockedSender, Draft, HeldMail, Incident, Notice
 from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
 from incidents.services.files import attach, keep_upload
@@ -21,6 +21,7 @@ from points.refund_services import refund_to_card
 from sla.closing import add_closure
 from sla.closures import Reach, Rule
 from supportdesk.demo import mailbox
+from supportdesk.people.models import ContactAddress
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
 from tests.points.ledger import bought, charged, on_hold
@@ -107,6 +108,8 @@ def _sold(cast: Cast, *, at: datetime) -> None:
     ProviderEvent.objects.create(event_ref="evt_1", kind="refund.updated", received_at=at, next_try_at=at)
     rule = Rule(at.date(), at.date(), "Stock-taking", reach=Reach(customer_id=cast.other.pk))
     add_closure(rule=rule, by=cast.admin, at=at, key=key())
+    BlockedSender.objects.create(address="spam@shop.example", blocked_at=at)
+    ContactAddress.objects.create(contact=cast.stranger, address="otto@home.example", added_at=at)
     RefusedCall.objects.create(day=at.date(), reason="bad signature", last_at=at)
 
 
