@@ -3,6 +3,7 @@
 from incidents.inbound.anew import Filed, belongs_to, file_anew, file_those_of
 from incidents.inbound.blocking import Blockable, block_sender, blockable, domain_of, unblock_sender
 from incidents.inbound.carrying import file_mail
+from incidents.inbound.drafting import draft_of_mail
 from incidents.inbound.holding import hold, hold_given_up
 from incidents.inbound.settling import AlreadySettled, attach_held, bring_back, discard_held, draft_held
 
@@ -18,6 +19,7 @@ __all__ = [
     "discard_held",
     "domain_of",
     "draft_held",
+    "draft_of_mail",
     "file_anew",
     "file_mail",
     "file_those_of",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from incidents.filing import decide
@@ -14,6 +15,7 @@ from incidents.inbound.evidence import evidence_of, senders_of
 from incidents.inbound.settling import AlreadySettled, lock_held, settle
 from incidents.models import Draft, HeldMail, Message, Settled
 from supportdesk.mail.incoming import read
+from supportdesk.mail.models import Outcome
 from supportdesk.people.models import User
 from supportdesk.people.services import add_address
 from supportdesk.policy import POLICY
@@ -31,16 +33,22 @@ def file_anew(*, held_id: int, user: User, at: datetime) -> HeldMail:
     senders = senders_of(mail)
     decision = decide(evidence_of(held.raw_mail, mail, senders))
     if decision.action == "hold":
-        held.reason, held.incident_id = decision.reason, decision.incident
-        held.save(update_fields=["reason", "incident"])
-        return held
-    carry_out(decision, raw=held.raw_mail, mail=mail, senders=senders, at=at)
+        return _hold_still(held, decision.reason, decision.incident)
+    outcome, reason = carry_out(decision, raw=held.raw_mail, mail=mail, senders=senders, at=at)
+    if outcome == Outcome.HELD:
+        return _hold_still(held, reason, decision.incident)
     message = Message.objects.select_related("incident").filter(raw_mail=held.raw_mail_id).first()
     if message is not None:
         settle(held, Settled.ATTACHED, user=user, at=at, attached_to=message.incident)
     else:
-        draft = Draft.objects.get(raw_mail=held.raw_mail_id)
-        settle(held, Settled.DRAFT, user=user, at=at, draft=draft)
+        made = Q(pk=decision.draft) if decision.draft is not None else Q(raw_mail=held.raw_mail_id)
+        settle(held, Settled.DRAFT, user=user, at=at, draft=Draft.objects.get(made))
+    return held
+
+
+def _hold_still(held: HeldMail, reason: str, incident: int | None) -> HeldMail:
+    held.reason, held.incident_id = reason, incident
+    held.save(update_fields=["reason", "incident"])
     return held
 
 

@@ -10,10 +10,9 @@ from django.db import transaction
 from incidents.filing import Decision, decide
 from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import append_to_draft, draft_of_mail
-from incidents.inbound.evidence import evidence_of, senders_of, who_wrote
+from incidents.inbound.evidence import evidence_of, senders_of, who_wrote, whose_draft
 from incidents.inbound.holding import hold, hold_given_up
 from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held
-from incidents.mails import can_be_told
 from incidents.models import HeldReason, Incident, NoticeCode, Via
 from incidents.notices import owner_alone
 from incidents.services.conversation import customer_message, keep_automatic
@@ -96,12 +95,12 @@ def _hold(decision: Decision, *, raw: RawMail, mail: ParsedMail, at: datetime) -
 
 
 def _draft(senders: list[Contact], *, raw: RawMail, mail: ParsedMail, at: datetime) -> tuple[Outcome, str]:
-    """Makes a draft, of the first of their customers by name; what cannot be answered with its link is held (D27)."""
-    told = sorted((one for one in senders if can_be_told(one)), key=lambda one: (one.customer.name, one.pk))
-    if not told:
+    """Makes a draft of who wrote; what cannot be answered with its link is held (D27, D28)."""
+    contact = whose_draft(senders, mail.from_address)
+    if contact is None:
         return _hold(Decision(action="hold", reason=HeldReason.NO_INCIDENT), raw=raw, mail=mail, at=at)
     try:
-        draft = draft_of_mail(raw=raw, mail=mail, contact=told[0], at=at)
+        draft = draft_of_mail(raw=raw, mail=mail, contact=contact, at=at)
     except NoRoom:
         return _hold(Decision(action="hold", reason=HeldReason.TOO_MANY), raw=raw, mail=mail, at=at)
     return Outcome.DRAFT, f"draft:{draft.pk}"

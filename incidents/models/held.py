@@ -57,7 +57,8 @@ class HeldMail(models.Model):
     settled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     settled_as = models.CharField(max_length=10, choices=Settled, blank=True, default="")
     attached_to = models.ForeignKey(Incident, on_delete=models.PROTECT, null=True, related_name="+")
-    draft = models.OneToOneField(Draft, on_delete=models.PROTECT, null=True, related_name="+")
+    # Several mails may have been added to one draft.
+    draft = models.ForeignKey(Draft, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         verbose_name = _("held mail")

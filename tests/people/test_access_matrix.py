@@ -213,7 +213,7 @@ def _pk(route: Route, world: World) -> int:
     if route.name in ("portal:file", "desk:file"):
         return world.file.pk
     if route.name == "desk:unblock":
-        return BlockedSender.objects.values_list("pk", flat=True).first() or MISSING["pk"]
+        return BlockedSender.objects.values_list("pk", flat=True).first() or 0
     if route.name == "desk:notice":
         return world.notice.pk
     if route.name in ("desk:caller", "desk:send_form"):
