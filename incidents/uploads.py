@@ -17,6 +17,8 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _TAIL = 60
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}")
 START_BYTES = 16  # of a file: enough to tell a picture
+PICTURE_BYTES = 24  # of a PNG: enough to tell how large it is drawn
+SPACER_PIXELS = 2
 
 
 def clean_name(given: str) -> str:
@@ -60,6 +62,21 @@ def picture_of(start: bytes) -> str:
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "webp"
     return ""
+
+
+def is_icon(start: bytes) -> bool:
+    """True for a picture of POLICY.icon_pixels at most, or one that only keeps a distance; where its start says so.
+
+    >>> is_icon(b"GIF89a\x01\x00\x01\x00")
+    True
+    """
+    kind = picture_of(start)
+    width = height = POLICY.icon_pixels + 1
+    if kind == "png" and len(start) >= PICTURE_BYTES:
+        width, height = int.from_bytes(start[16:20], "big"), int.from_bytes(start[20:24], "big")
+    elif kind == "gif" and len(start) >= len("GIF89a____"):
+        width, height = int.from_bytes(start[6:8], "little"), int.from_bytes(start[8:10], "little")
+    return max(width, height) <= POLICY.icon_pixels or min(width, height) <= SPACER_PIXELS
 
 
 def too_many(sizes: Collection[int]) -> bool:

@@ -86,6 +86,9 @@ class Policy:
     post_bytes_max: int = 128 * 1024 * 1024  # D31: a longer POST is not read to its end
     kept_text_days: int = 30  # of what was typed and not sent, in the browser
 
+    icon_pixels: int = 48  # D31: a picture of a mail that is no larger is an icon, and listed quietly
+    shown_pictures_bytes_max: int = 10 * 1024 * 1024  # D31: of one mail's pictures, shown in its HTML
+
     # The one clock
     clock_tolerance: timedelta = timedelta(minutes=5)  # D40
 

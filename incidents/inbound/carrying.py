@@ -126,7 +126,14 @@ def _keep(
     """Keeps an automatic mail; of a delivery report the incident's owner is told (D28, D39)."""
     said = said_in(mail)
     keep_automatic(
-        incident_id=incident_id, text=said.text, html=said.html, contact=contact, at=raw.received_at, raw_mail=raw
+        incident_id=incident_id,
+        text=said.text,
+        html=said.html,
+        left=said.left,
+        contact=contact,
+        at=raw.received_at,
+        raw_mail=raw,
+        files=keep_files(mail, contact=contact, at=raw.received_at),
     )
     if mail.bounced or mail.automatic == DELIVERY_REPORT:
         incident = Incident.objects.select_related("customer", "owner").get(pk=incident_id)
@@ -141,6 +148,7 @@ def _add(incident_id: int, contact: Contact, *, raw: RawMail, mail: ParsedMail) 
         contact=contact,
         text=said.text,
         html=said.html,
+        left=said.left,
         via=Via.MAIL,
         at=raw.received_at,
         key=f"raw:{raw.pk}",

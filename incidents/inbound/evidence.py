@@ -9,6 +9,7 @@ from django.db.models import Count
 from incidents.access import incidents_for
 from incidents.filing import Evidence
 from incidents.inbound.blocking import is_blocked
+from incidents.inbound.content import has_files
 from incidents.mails import can_be_told
 from incidents.models import Draft, DraftMail, Incident, IncidentMail, Message
 from incidents.numbers import numbers_in
@@ -87,7 +88,7 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evide
         readable=mail.sound,
         encrypted=mail.encrypted,
         too_big=raw.refused_bytes is not None,
-        has_content=bool(unquoted(mail.text).strip()),
+        has_content=bool(unquoted(mail.text).strip()) or has_files(mail),
         too_long=len(mail.text) > POLICY.text_max,
     )
 

@@ -28,6 +28,9 @@ class Attachment(models.Model):
     content_id = models.CharField(
         max_length=200, blank=True, default="", help_text="By which the HTML of its mail shows it in place."
     )
+    quiet = models.BooleanField(
+        default=False, help_text="Of a mail: an icon, a signature, a picture of what it quotes, or there before."
+    )
     message = models.ForeignKey(Message, on_delete=models.PROTECT, null=True, related_name="files")
     draft = models.ForeignKey(Draft, on_delete=models.PROTECT, null=True, related_name="files")
     user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")

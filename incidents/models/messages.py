@@ -57,6 +57,10 @@ class Message(models.Model):
     user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     text = models.TextField(help_text="Of ours: Markdown. Of a customer: plain.")
     html = models.TextField(blank=True, default="", help_text="Of a mail: its HTML, sanitised (D31).")
+    rich = models.BooleanField(default=False, help_text="Its HTML shows what its text cannot.")
+    left_in_mail = models.PositiveSmallIntegerField(
+        default=0, help_text="Files of its mail that were not kept with it: the original has them (D31)."
+    )
     at = models.DateTimeField()
     key = models.CharField(max_length=64, unique=True)
     raw_mail = models.OneToOneField(RawMail, on_delete=models.PROTECT, null=True, blank=True, related_name="+")

@@ -24,11 +24,12 @@ from incidents.services.common import (
     note_step,
     shut,
 )
-from incidents.services.files import attach
+from incidents.services.files import attach, hush_repeated
 from incidents.services.noticing import notify
 from incidents.services.responding import respond
 from incidents.statuses import Act, Status, after_answer, after_customer_message
 from incidents.windows import may_reopen
+from supportdesk.mail.clean_html import says_more
 from supportdesk.mail.models import RawMail
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
@@ -61,12 +62,13 @@ def customer_message(
     files: Collection[str] = (),
     by: User | None = None,
     html: str = "",
+    left: int = 0,
 ) -> Added:
     """Adds what a contact wrote. It is kept in every case; what it does depends on the status (D10, D16).
 
     What is written to a merged incident is written to the one that it leads to (D35). ``files`` are tokens of the
-    contact's uploads, ``html`` is that of a mail, sanitised (D31). ``by`` is the technician who adds it for them,
-    where one does: they are not told of their own act (D39).
+    contact's uploads, ``html`` is that of a mail, sanitised; ``left`` is how many files stayed in it (D31).
+    ``by`` is the technician who adds it for them, where one does: they are not told of their own act (D39).
 
     Raises TextMissing, TextTooLong, KeyReused, FileRefused; then nothing has changed.
     """
@@ -83,11 +85,15 @@ def customer_message(
         contact=contact,
         text=text,
         html=html,
+        rich=says_more(html),
+        left_in_mail=left,
         at=at,
         key=key,
         raw_mail=raw_mail,
     )
     attach(tokens=files, message=message, contact=contact)
+    if raw_mail is not None and files:
+        hush_repeated(message)
     note_step(incident, TimelineCode.CUSTOMER_WROTE, at=at, contact=contact, data={"message": message.pk})
     asked = incident.reopen_asked_at is not None
     outcome = _effect_of_customer(incident, contact=contact, at=at)
@@ -227,12 +233,20 @@ def note(*, incident_id: int, text: str, user: User, at: datetime, key: str, fil
 
 
 def keep_automatic(
-    *, incident_id: int, text: str, contact: Contact | None, at: datetime, raw_mail: RawMail, html: str = ""
+    *,
+    incident_id: int,
+    text: str,
+    contact: Contact | None,
+    at: datetime,
+    raw_mail: RawMail,
+    html: str = "",
+    files: Collection[str] = (),
+    left: int = 0,
 ) -> Message:
     """Keeps an automatic mail with the incident: no answer, no status, no clock, no request (D28)."""
     with transaction.atomic():
         incident = lock_where_it_leads(incident_id)
-        message, _made = Message.objects.get_or_create(
+        message, made = Message.objects.get_or_create(
             raw_mail=raw_mail,
             defaults={
                 "incident": incident,
@@ -241,8 +255,12 @@ def keep_automatic(
                 "contact": contact,
                 "text": text.replace("\x00", "")[: POLICY.text_max],
                 "html": html,
+                "rich": says_more(html),
+                "left_in_mail": left,
                 "at": at,
                 "key": f"raw:{raw_mail.pk}",
             },
         )
+        if made:
+            attach(tokens=files, message=message, contact=contact)
     return message

@@ -66,11 +66,20 @@ class TooManyWaiting(FileRefused):
 
 
 def keep_upload(
-    *, name: str, chunks: Iterable[bytes], at: datetime, user: User | None = None, contact: Contact | None = None
+    *,
+    name: str,
+    chunks: Iterable[bytes],
+    at: datetime,
+    user: User | None = None,
+    contact: Contact | None = None,
+    token: str = "",
+    content_id: str = "",
+    quiet: bool = False,
 ) -> Attachment:
     """Keeps one file of that person until something is sent with it; named by its ``token`` from then on (D31).
 
     The chunks are written, counted and hashed as they come, and none is asked for beyond the limit.
+    A file of a mail has its ``content_id``, and a ``token`` that is the same whenever the mail is read.
 
     Raises FileEmpty, FileTooLarge, TooManyWaiting, FileNotStored; then nothing is kept.
     """
@@ -81,12 +90,14 @@ def keep_upload(
     try:
         size, digest, picture = _write(place_of(stored), chunks, name=name, at=at)
         return Attachment.objects.create(
-            token=_new_token(),
+            token=token or _new_token(),
             stored=stored,
             name=name,
             size=size,
             picture=picture,
             digest=digest,
+            content_id=content_id,
+            quiet=quiet,
             user=user,
             contact=contact,
             uploaded_at=at,
@@ -133,6 +144,16 @@ def attach(
     return claimed
 
 
+def hush_repeated(message: Message) -> int:
+    """Makes the files of a mail quiet that its incident had before, such as the logo below each answer (D31).
+
+    Gives how many.
+    """
+    before = Attachment.objects.filter(message__incident=message.incident_id).exclude(message=message)
+    here = Attachment.objects.filter(message=message, quiet=False)
+    return here.filter(digest__in=before.values("digest")).update(quiet=True)
+
+
 def copy_of(file: Attachment, *, message: Message) -> Attachment:
     """The file of a message that is copied into a split's part: a row of its own, the same bytes; not saved (D14)."""
     return Attachment(
@@ -142,6 +163,8 @@ def copy_of(file: Attachment, *, message: Message) -> Attachment:
         size=file.size,
         picture=file.picture,
         digest=file.digest,
+        content_id=file.content_id,
+        quiet=file.quiet,
         message=message,
         user_id=file.user_id,
         contact_id=file.contact_id,
@@ -203,12 +226,15 @@ def _waiting(user: User | None, contact: Contact | None) -> Q:
 
 
 def _is_of(file: Attachment, user: User | None, contact: Contact | None) -> bool:
-    """True for an upload that waits and is that person's: by their sign-in, or as the contact that wrote a mail."""
+    """True for an upload that waits and is that person's: by their sign-in, or as the contact that wrote a mail.
+
+    What came in a mail of nobody's is claimed in nobody's name.
+    """
     if file.message_id is not None or file.draft_id is not None:
         return False
     if file.user_id is not None:
         return file.user_id == (user.pk if user else contact.user_id if contact else None)
-    return contact is not None and file.contact_id == contact.pk
+    return user is None and file.contact_id == (contact.pk if contact else None)
 
 
 def _write(place: Path, chunks: Iterable[bytes], *, name: str, at: datetime) -> tuple[int, str, str]:
