@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import BigIntegerField, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from incidents.cases import CaseState, CreditCase
 from incidents.models import (
@@ -28,7 +29,8 @@ from incidents.models import (
     TimelineEntry,
     VisitorReport,
 )
-from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.models import Outcome as MailOutcome
+from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.people.access import contacts_mailed_at, staff_has_email
 from supportdesk.people.models import Contact
 from supportdesk.people.scope import Scope
@@ -104,6 +106,8 @@ def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
         messages = messages.exclude(kind__in=INSIDE_KINDS)
         return messages.select_related("contact", "user")
     sent = OutgoingMail.objects.only("to_address", "sent_at", "failed_at")
+    # A copy in a split's part came by the mail that its original came by.
+    messages = messages.annotate(original_id=Coalesce("raw_mail_id", "copied_from__raw_mail_id"))
     return messages.select_related("contact", "user").prefetch_related(Prefetch("mails__mail", queryset=sent))
 
 
@@ -154,6 +158,33 @@ def attachments_for(scope: Scope, *, at: datetime) -> QuerySet[Attachment]:
         messages = messages.exclude(kind__in=INSIDE_KINDS)
     seen = Q(message__in=messages) | Q(draft__in=drafts_for(scope, at=at))
     return Attachment.objects.filter(seen) | uploads_of(scope)
+
+
+def written_for(scope: Scope) -> QuerySet[Message]:
+    """Messages of mails whose HTML the scope may see as it was written, with their files (D22, D31)."""
+    messages = Message.objects.exclude(html="").filter(incident__in=incidents_for(scope))
+    if not scope.desk:
+        messages = messages.exclude(kind__in=INSIDE_KINDS)
+    return messages.prefetch_related("files")
+
+
+def originals_for(scope: Scope) -> QuerySet[RawMail]:
+    """Mails as they came in: for the desk alone, for they hold what nobody vouches for (D22, D29)."""
+    return RawMail.objects.all() if scope.desk else RawMail.objects.none()
+
+
+def mails_in_for(scope: Scope, raw: RawMail) -> dict[str, Any]:
+    """Where a mail that came in has gone: its message, its place among the held, its draft; for the desk (D26, D29)."""
+    if not scope.desk:
+        return {}
+    held = HeldMail.objects.filter(raw_mail=raw).select_related("incident", "attached_to", "settled_by")
+    return {
+        "message": Message.objects.filter(raw_mail=raw).select_related("incident").defer("html").first(),
+        "held": held.first(),
+        "draft": Draft.objects.filter(raw_mail=raw).first(),
+        # One that came again is a row of its own, which names this one.
+        "again": RawMail.objects.filter(outcome=MailOutcome.DUPLICATE, reason=str(raw.pk)).defer("source").count(),
+    }
 
 
 def uploads_of(scope: Scope) -> QuerySet[Attachment]:

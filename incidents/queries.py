@@ -91,13 +91,17 @@ def final_ids(ids: Iterable[int]) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One thing of the story: a message with its folded pieces and its files, or a step."""
+    """One thing of the story: a message with its folded pieces and its files, or a step.
+
+    ``quiet`` files of a mail are there, and are no part of what was said (D31).
+    """
 
     at: datetime
     message: Message | None = None
     pieces: tuple[Piece, ...] = ()
     step: TimelineEntry | None = None
     files: tuple[Attachment, ...] = ()
+    quiet: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +127,20 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
     Of a very long one the report and the latest messages, unless the ``whole`` is asked for.
     """
     limit = WHOLE_MESSAGES if whole else STORY_MESSAGES
-    messages = messages_for(scope, incident).prefetch_related("files")
+    # The HTML of a mail is large, and shown by an address of its own.
+    messages = messages_for(scope, incident).defer("html").prefetch_related("files")
     latest = list(messages.order_by("-at", "-pk")[: limit + 1])[::-1]
     is_cut = len(latest) > limit
     if is_cut:
         latest = [*messages.order_by("at", "pk")[:1], *latest[2:]]
     told = [
-        Told(at=message.at, message=message, pieces=fold(message.text), files=tuple(message.files.all()))
+        Told(
+            at=message.at,
+            message=message,
+            pieces=fold(message.text),
+            files=tuple(file for file in message.files.all() if not file.quiet),
+            quiet=tuple(file for file in message.files.all() if file.quiet),
+        )
         for message in latest
     ]
     steps = timeline_for(scope, incident).exclude(code__in=SAID_BY_MESSAGES)

@@ -21,6 +21,7 @@ urlpatterns = [
     path("files/", files.upload, name="upload"),
     path("files/remove/", files.remove, name="remove_upload"),
     path("files/<int:pk>/", files.download, name="file"),
+    path("messages/<int:pk>/as-written/", files.as_written, name="as_written"),
     path("incidents/<str:number>/proposal/accept/", proposals.accept, name="accept_proposal"),
     path("incidents/<str:number>/proposal/decline/", proposals.decline, name="decline_proposal"),
     path("drafts/<int:pk>/", views.draft, name="draft"),

@@ -105,6 +105,10 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:upload": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:remove_upload": (DESK_ACT, "302 404 404 404 204 204"),
     "desk:file": DESK_PAGE,
+    "desk:as_written": DESK_PAGE,
+    "desk:original": DESK_PAGE,
+    "desk:download_original": DESK_PAGE,
+    "portal:as_written": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
     "portal:upload": ("302 405 405 405 404 404", "302 422 422 422 404 404"),
     "portal:remove_upload": ("302 405 405 405 404 404", "302 204 204 204 404 404"),
     "portal:file": ("302 404 404 200 404 404", "302 405 405 405 404 404"),
@@ -214,6 +218,10 @@ def _pk(route: Route, world: World) -> int:
         return world.file.pk
     if route.name == "desk:unblock":
         return BlockedSender.objects.values_list("pk", flat=True).first() or 0
+    if route.name in ("portal:as_written", "desk:as_written"):
+        return world.message.pk
+    if route.name in ("desk:original", "desk:download_original"):
+        return world.held.raw_mail_id
     if route.name == "desk:notice":
         return world.notice.pk
     if route.name in ("desk:caller", "desk:send_form"):
@@ -316,7 +324,9 @@ def test_the_canaries_are_there_for_those_who_may(world: World):
     """Or the table would prove nothing."""
     page = f"/incidents/{world.incident.number}/"
     assert THEIRS in ask(world.browser("owner"), "get", page).content.decode()
-    for path in (f"/desk{page}", "/desk/held/"):
+    written = f"/messages/{world.message.pk}/as-written/"
+    assert THEIRS in ask(world.browser("owner"), "get", written).content.decode()
+    for path in (f"/desk{page}", "/desk/held/", f"/desk/mail/{world.held.raw_mail_id}/"):
         assert INSIDE in ask(world.browser("technician"), "get", path).content.decode()
 
 

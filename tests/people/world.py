@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from incidents.cases import CreditCase
-from incidents.models import Attachment, BlockedSender, Draft, HeldMail, Incident, Notice
+from incidents.models import Attachment, BlockedSender, Draft, HeldMail, Incident, Message, Notice
 from incidents.numbers import number_of
 from incidents.services import conversation, crediting, opening, ownership
 from incidents.services.files import attach, keep_upload
@@ -45,6 +45,7 @@ class World:
     file: Attachment
     mail: str
     notice: Notice
+    message: Message
 
     def browser(self, person: str) -> Client:
         """A browser of one of PEOPLE."""
@@ -68,8 +69,10 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
     ours = incident.mails.get(mail__kind="incident_opened").mail.message_id
     mailed(sender="olive@acme.example", at=at, text=f"Away {INSIDE}", In_Reply_To=ours, Auto_Submitted="auto-replied")
     case = crediting.mark_bug(incident_id=incident.pk, reference=THEIRS, user=cast.technician, at=at, key=key())
+    report = incident.messages.filter(kind="customer")
+    report.update(html=f"<p>As written {THEIRS}</p>", rich=True)
     file = keep_upload(name=f"{THEIRS}.log", chunks=[THEIRS.encode()], at=at, contact=cast.owner)
-    attach(tokens=[file.token], message=incident.messages.get(kind="customer"), contact=cast.owner)
+    attach(tokens=[file.token], message=report.get(), contact=cast.owner)
     _sold(cast, at=at)
     draft = opening.report_problem(report=a_report(cast.owner, subject=f"Draft {THEIRS}"), at=at, key=key())
     assert isinstance(draft, Draft)
@@ -97,6 +100,7 @@ def make_world(cast: Cast, *, at: datetime, folder: Path) -> World:
         file=file,
         mail=name,
         notice=Notice.objects.get(user=cast.technician, code="mail_held"),
+        message=report.get(),
     )
 
 
