@@ -62,7 +62,7 @@ def a_mail(
         for content_id, body in inline:
             part.add_related(body, "image", "png", cid=f"<{content_id}>", filename=f"{content_id}.png")
     for name, kind, body in files:
-        mail.add_attachment(body, *kind.split("/"), filename=name)  # type: ignore[misc]
+        mail.add_attachment(body, *kind.split("/"), filename=name)
     return mail.as_bytes()
 
 
