@@ -75,6 +75,7 @@ class Policy:
     filed_anew_at_once: int = 50  # D26: held mails of an address that are decided again in one go
     mail_tries: int = 3  # D29: then an unreadable mail is held with the error beside it
     mail_bytes_max: int = 25 * 1024 * 1024  # D31
+    mail_files_bytes_max: int = 10 * 1024 * 1024  # D31: of the files that go out with one mail, before they are coded
 
     # Files
     file_bytes_max: int = 25 * 1024 * 1024  # D31: of one file

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.conf import settings
 from django.urls import reverse
 
+from incidents.mails.carrying import carried_by
 from incidents.mails.sending import send, tell
 from incidents.models import Incident, Message
 from incidents.windows import reopen_until
@@ -40,6 +41,7 @@ def opened(
         kept=balance(customer_id=incident.customer_id, at=at),
         text=text,
         call=call,
+        said=None if call is None else carried_by(call),
         reopen_until=_reopen_until(incident),
     )
 

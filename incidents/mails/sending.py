@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
 
-from incidents.models import Incident, IncidentMail, Message
+from incidents.mails.carrying import Carried, carried_by
+from incidents.models import Incident, IncidentMail, Message, MessageKind
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import can_be_mailed, queue_mail
 from supportdesk.mail.render import render_mail
@@ -45,6 +47,7 @@ def tell(
 ) -> list[OutgoingMail]:
     """One mail to each reader of the incident, but to the contacts whose ids are in ``leave_out`` (D38)."""
     sent = []
+    said = None if message is None else carried_by(message)
     to = [reader for reader in readers(incident) if reader.pk not in leave_out]
     for reader in to:
         follows = reader.pk != incident.contact_id
@@ -55,6 +58,7 @@ def tell(
             at=at,
             key=f"{key}:to:{reader.pk}" if follows else key,
             message=message,
+            said=said,
             follows=follows,
             pays=not follows or not reader.restricted,
             others=len(to) - 1,
@@ -72,33 +76,19 @@ def send(
     at: datetime,
     key: str,
     message: Message | None = None,
+    said: Carried | None = None,
     **context: Any,
 ) -> OutgoingMail | None:
+    """One mail of the incident; ``said`` is what it carries of a text of ours."""
     if not _gets_mail(to):
         return None
-    rendered = render_mail(
-        f"incident_{name}",
-        {
-            "incident": incident,
-            "contact": to,
-            "customer": incident.customer,
-            "message": message,
-            "files": [] if message is None else _files(message),
-            "can_answer": True,
-            # Who only follows is told nothing of what it costs and gives back (D21, D38).
-            "pays": True,
-            "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
-            "report_link": settings.BASE_URL + reverse("portal:report"),
-            "at": at,
-            **context,
-        },
-    )
-    thread = _thread(incident)
-    theirs = _last_message_id(incident)
+    rendered = render_mail(f"incident_{name}", words_of(incident, to=to, at=at, message=message, said=said) | context)
+    thread = thread_of(incident, to=to)
     mail = queue_mail(
         to_address=to.email,
         to_name=to.name,
-        subject=rendered.subject,
+        # As people's programs do: an answer is one by its subject, too, and the rest of it never changes.
+        subject=f"Re: {rendered.subject}" if thread.parent else rendered.subject,
         text=rendered.text,
         html=rendered.html,
         at=at,
@@ -106,32 +96,55 @@ def send(
         key=key,
         about=f"incident:{incident.pk}",
         reply_to=reply_address(incident_id=incident.pk, contact_id=to.pk),
-        in_reply_to=theirs or (thread[-1] if thread else ""),
-        references=(*thread, *([theirs] if theirs else [])),
+        in_reply_to=thread.parent,
+        references=thread.ids,
         automatic=message is None,
+        files=said.files if said else (),
     )
     IncidentMail.objects.get_or_create(mail=mail, defaults={"incident": incident, "contact": to, "message": message})
     return mail
 
 
-def _files(message: Message) -> list[dict[str, Any]]:
-    """A message's files, each with the address in the portal that its reader gets it from (D31)."""
-    return [
-        {"name": file.name, "size": file.size, "link": settings.BASE_URL + reverse("portal:file", args=[file.pk])}
-        for file in message.files.order_by("pk")
-    ]
+def words_of(
+    incident: Incident, *, to: Contact, at: datetime, message: Message | None, said: Carried | None
+) -> dict[str, Any]:
+    """What every mail of an incident may say."""
+    return {
+        "incident": incident,
+        "contact": to,
+        "customer": incident.customer,
+        "message": message,
+        "said": said,
+        "can_answer": True,
+        # Who only follows is told nothing of what it costs and gives back (D21, D38).
+        "pays": True,
+        "link": settings.BASE_URL + reverse("portal:incident", args=[incident.number]),
+        "report_link": settings.BASE_URL + reverse("portal:report"),
+        "at": at,
+    }
 
 
-def _thread(incident: Incident) -> list[str]:
-    """The Message-IDs that mail programs go by: of the first mail of the incident, and of the latest ones."""
-    ids = incident.mails.values_list("mail__message_id", flat=True)
-    latest = list(ids.order_by("-id")[:THREAD_IDS])[::-1]
-    if len(latest) < THREAD_IDS:
-        return latest
-    return list(dict.fromkeys([*ids.order_by("id")[:1], *latest]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """What a mail answers, in the eyes of its reader's program: ``parent`` is the latest, ``ids`` lead there."""
+
+    parent: str
+    ids: tuple[str, ...]
 
 
-def _last_message_id(incident: Incident) -> str:
-    """The Message-ID of the customer's latest mail, so that their program shows our answer below it."""
-    theirs = incident.messages.filter(raw_mail__isnull=False, kind="customer").order_by("at", "id")
-    return theirs.values_list("raw_mail__message_id", flat=True).last() or ""
+def thread_of(incident: Incident, *, to: Contact) -> Thread:
+    """The Message-IDs that the reader's program goes by, oldest first: all of them mails that it has.
+
+    First the one with which the incident began, which ties together what several readers have; then the latest
+    mails to this reader and of them.
+    """
+    first = incident.mails.order_by("id").values_list("mail__message_id", flat=True)[:1]
+    ours = incident.mails.filter(contact=to).order_by("-id").values_list("mail__queued_at", "mail__message_id")
+    theirs = (
+        incident.messages.filter(kind=MessageKind.CUSTOMER, contact=to, raw_mail__isnull=False)
+        .order_by("-at", "-id")
+        .values_list("at", "raw_mail__message_id")
+    )
+    known = sorted([*ours[:THREAD_IDS], *theirs[:THREAD_IDS]])[-THREAD_IDS:]
+    ids = tuple(dict.fromkeys(one for one in (*first, *(one for _at, one in known)) if one))
+    return Thread(parent=ids[-1] if known else "", ids=ids)

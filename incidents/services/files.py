@@ -21,6 +21,7 @@ from django.db.models import Q
 from incidents.models import Attachment, Draft, Message
 from incidents.services.common import Refused
 from incidents.uploads import START_BYTES, clean_name, is_token, picture_of, too_large, too_many
+from supportdesk.mail.models import OutgoingFile
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
 
@@ -264,7 +265,15 @@ def _forget(rows: list[Attachment]) -> list[str]:
     """Deletes rows; gives the places that no other row has."""
     Attachment.objects.filter(pk__in=[row.pk for row in rows]).delete()
     places = {row.stored for row in rows}
-    return sorted(places - set(Attachment.objects.filter(stored__in=places).values_list("stored", flat=True)))
+    return sorted(places - _needed(places))
+
+
+def _needed(places: Collection[str]) -> set[str]:
+    """Those of the places whose bytes a row still names: a file here, or one that goes out with a mail (D30)."""
+    if not places:
+        return set()
+    rows = (Attachment.objects.filter(stored__in=places), OutgoingFile.objects.filter(stored__in=places))
+    return {stored for named in rows for stored in named.values_list("stored", flat=True)}
 
 
 def _unlink(places: Iterable[str]) -> int:
@@ -287,6 +296,5 @@ def _sweep_strays(before: datetime) -> int:
         old = {
             f"{folder.name}/{entry.name}" for entry in os.scandir(folder) if entry.stat().st_mtime <= before.timestamp()
         }
-        known = Attachment.objects.filter(stored__in=old).values_list("stored", flat=True) if old else ()
-        removed += _unlink(sorted(old - set(known)))
+        removed += _unlink(sorted(old - _needed(old)))
     return removed

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -13,8 +15,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from incidents import numbers, queue, stories
 from incidents.cases import CaseState, Choice, CreditCase
 from incidents.held import BECAUSE
-from incidents.models import HeldMail, HeldReason, TimelineEntry
+from incidents.models import Attachment, HeldMail, HeldReason, TimelineEntry
 from incidents.queue import Counts, Decisions, Group, Row, There
+from incidents.showing import shown
 from points.models import Lot
 from sla import saying
 from sla.explain import Row as DayRow
@@ -40,6 +43,13 @@ NAMES = {
 def grouped(number: str) -> str:
     """A ticket number in groups; another reference as it stands."""
     return numbers.grouped(number) if numbers.is_number(number) else number
+
+
+@register.simple_tag(takes_context=True)
+def as_written(context: template.Context, text: str, files: Iterable[Attachment] = ()) -> SafeString:
+    """What staff wrote, with its pictures, for whoever looks at the page (D31)."""
+    page = "desk:file" if context["request"].scope.desk else "portal:file"
+    return shown(text, files, lambda file: f"{reverse(page, args=[file.pk])}?show")
 
 
 @register.filter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -27,6 +29,16 @@ class Mail(Protocol):
     queued_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file of a mail with its bytes: with a ``content_id`` the HTML shows it in place (D31)."""
+
+    name: str
+    content_type: str
+    content_id: str
+    body: bytes
+
+
 class _WirePolicy(EmailPolicy):
     """Folds message ids at the spaces between them: the library would encode a long one, and break the thread."""
 
@@ -44,8 +56,8 @@ class _WirePolicy(EmailPolicy):
 _WIRE = _WirePolicy(linesep="\r\n", cte_type="7bit")
 
 
-def build(mail: Mail, *, from_name: str, from_address: str) -> EmailMessage:
-    """The message itself: text, and HTML beside it where there is any.
+def build(mail: Mail, *, from_name: str, from_address: str, files: Sequence[File] = ()) -> EmailMessage:
+    """The message itself: text, HTML beside it with its pictures, and the files that are attached.
 
     Mails that no person wrote say so (RFC 3834), so that no machine answers them (D28).
     """
@@ -71,6 +83,22 @@ def build(mail: Mail, *, from_name: str, from_address: str) -> EmailMessage:
     message.set_content(mail.text)
     if mail.html:
         message.add_alternative(mail.html, subtype="html")
-        # Made of the id, which is random and in no text: the library's own would differ from try to try.
-        message.set_boundary("=_" + mail.message_id.strip("<>").partition("@")[0])
+        shown = message.get_payload(1)
+        assert isinstance(shown, EmailMessage)
+        for file in files:
+            if file.content_id:
+                shown.add_related(file.body, **_as_part(file), cid=f"<{file.content_id}>", disposition="inline")
+    for file in files:
+        if not (mail.html and file.content_id):
+            message.add_attachment(file.body, **_as_part(file))
+    # Made of the id, which is random and in no text: the library's own would differ from try to try.
+    start = "=_" + mail.message_id.strip("<>").partition("@")[0]
+    many = [part for part in message.walk() if part.is_multipart()]
+    for number, part in enumerate(many):
+        part.set_boundary(f"{start}.{number}" if number else start)
     return message
+
+
+def _as_part(file: File) -> dict[str, Any]:
+    main, _slash, sub = file.content_type.partition("/")
+    return {"maintype": main, "subtype": sub, "filename": file.name}

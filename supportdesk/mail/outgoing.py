@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -19,8 +20,8 @@ from django.db.models import Q
 from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 
-from supportdesk.mail.build import build
-from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.build import File, build
+from supportdesk.mail.models import OutgoingFile, OutgoingMail
 from supportdesk.mail.texts import message_ids, one_line, storable
 from supportdesk.mail.wake import wake
 from supportdesk.policy import POLICY
@@ -39,6 +40,21 @@ _is_address = EmailValidator()
 
 class NotAnAddress(ValueError):
     """That is no e-mail address: nothing was queued."""
+
+
+class FileMissing(Exception):
+    """A file that goes out with a mail is not where it was kept: the mail waits until it is, or is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOut:
+    """A file that goes out with a mail; ``stored`` names its bytes below ``settings.FILES_DIR`` (D31)."""
+
+    stored: str
+    name: str
+    size: int
+    content_type: str = "application/octet-stream"
+    content_id: str = ""
 
 
 def _address(text: str) -> str:
@@ -85,13 +101,14 @@ def queue_mail(
     unsubscribe_url: str = "",
     list_id: str = "",
     bulk: bool = False,
+    files: Sequence[FileOut] = (),
 ) -> OutgoingMail:
     """Puts a mail into the outbox, in the caller's transaction; it goes out once that is committed (D30).
 
     ``key`` names the cause: the same key gives the mail that is there already. A line end in a header
     becomes a space; an address that is none is refused with NotAnAddress. ``unsubscribe_url`` takes a POST that ends
     what the mail belongs to (RFC 8058), ``list_id`` names that ("Tips <tips.example.com>"); ``bulk`` mails wait for
-    all others.
+    all others. The bytes of ``files`` are read when it is sent; what keeps them must keep them until then.
     """
     thread = message_ids(" ".join(references))
     mail = OutgoingMail(
@@ -120,6 +137,17 @@ def queue_mail(
     OutgoingMail.objects.bulk_create([mail], ignore_conflicts=True)
     kept = OutgoingMail.objects.get(key=key)
     if kept.message_id == mail.message_id:
+        OutgoingFile.objects.bulk_create(
+            OutgoingFile(
+                mail=kept,
+                stored=file.stored,
+                name=file.name,
+                size=file.size,
+                content_type=file.content_type,
+                content_id=file.content_id,
+            )
+            for file in files
+        )
         transaction.on_commit(wake_deliverer, robust=True)
     return kept
 
@@ -188,6 +216,8 @@ def _trouble(error: Exception) -> _Trouble:
     if isinstance(error, smtplib.SMTPResponseException):
         # Greeting, sign-in or sender refused: our set-up is wrong, not this mail. It waits until that is mended.
         return _Trouble(word=f"{error.smtp_code} {_said(error.smtp_error)}", line=True)
+    if isinstance(error, FileMissing):
+        return _Trouble(word=str(error))
     return _Trouble(word=f"{type(error).__name__}: {error}", line=isinstance(error, OSError))
 
 
@@ -215,8 +245,20 @@ def _connect() -> smtplib.SMTP:
 
 def _send(smtp: smtplib.SMTP, mail: OutgoingMail) -> None:
     name = _("%(name)s support") % {"name": settings.DESK_NAME}
-    message = build(mail, from_name=name, from_address=settings.MAIL_FROM)
+    files = [_with_bytes(file) for file in mail.files.all()]
+    message = build(mail, from_name=name, from_address=settings.MAIL_FROM, files=files)
     smtp.send_message(message, from_addr=settings.MAIL_FROM, to_addrs=[mail.to_address])
+
+
+def _with_bytes(file: OutgoingFile) -> File:
+    try:
+        body = (Path(settings.FILES_DIR) / file.stored).read_bytes()
+    except OSError as error:
+        # Of one mail, not of the connection: the others go out.
+        raise FileMissing(_("The file “%(name)s” cannot be read.") % {"name": file.name}) from error
+    if len(body) != file.size:
+        raise FileMissing(_("The file “%(name)s” has another size than it had.") % {"name": file.name})
+    return File(name=file.name, content_type=file.content_type, content_id=file.content_id, body=body)
 
 
 def deliver_due(*, now: Callable[[], datetime], limit: int = BATCH) -> int:

@@ -56,7 +56,7 @@ def test_declined_taken_back_closed_and_undone(drivers: Drivers, running_desk: R
         page.get_by_role("button", name="Decline and give back 10 points").click()
         page.get_by_role("button", name="Take the decline back, spend 10 points again").wait_for()
         looks_right(page, "desk-declined")
-    declined = running_desk.mail_to(CUSTOMER, number, "Declined: Make it faster in general")
+    declined = running_desk.mail_to(CUSTOMER, number, "This incident is declined.")
     assert "Ada knows your systems." in declined.text
     assert "Where to turn:" in declined.text
     assert f"Professional Services: {settings.TURN_TO_SERVICES}" in declined.text
@@ -77,7 +77,7 @@ def test_declined_taken_back_closed_and_undone(drivers: Drivers, running_desk: R
         page.get_by_text("The customer wrote since.").wait_for()
         page.get_by_role("button", name="Take the decline back").click()
         page.get_by_text("Taken back: it is as before").wait_for()
-        taken_back = running_desk.mail_to(CUSTOMER, number, "Still open: Make it faster in general")
+        taken_back = running_desk.mail_to(CUSTOMER, number, "it is open again, as before")
         assert "The 10 points that came back are spent on it again." in taken_back.text
         page.get_by_label("Answer", exact=True).fill("Then let us look at the query.")
         page.locator("#answer").get_by_label("then").select_option("closed")

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Furnished
 from tests.browser.driving import Drivers
-from tests.journeys.running import CUSTOMER, TECHNICIAN, RunningDesk, number_of
+from tests.journeys.running import CUSTOMER, TECHNICIAN, RunningDesk, number_of, says
 
 pytestmark = [
     *(pytest.mark.browser, pytest.mark.redis, pytest.mark.xdist_group("desk")),
@@ -97,7 +97,7 @@ def test_without_javascript(drivers: Drivers, running_desk: RunningDesk) -> None
 def test_the_customer_reads_the_mail_and_sees_what_waits(
     drivers: Drivers, furnished: Furnished, running_desk: RunningDesk
 ) -> None:
-    (mail,) = running_desk.mails("Several problems")
+    (mail,) = [one for one in running_desk.mails("") if says(one, "would like to divide this incident")]
     assert f"/incidents/{furnished.proposed}/#proposal" in mail.text
     with drivers.person(mail.recipients[0]) as page:
         page.goto("/")

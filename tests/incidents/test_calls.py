@@ -62,7 +62,7 @@ class TestIntake:
         assert (step.user, step.contact) == (cast.technician, cast.owner)
         assert steps(incident) == ["opened", "number_mailed"]
         mail = OutgoingMail.objects.get(kind="incident_opened")
-        assert mail.subject.endswith("] We have logged your call: It stops at night")
+        assert "We have logged your call." in mail.text
         assert "A technician answers by" in mail.text
         assert "What you told us:" in mail.text
 

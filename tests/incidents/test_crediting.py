@@ -105,7 +105,7 @@ def test_the_mail_previews_both_ways(cast: Cast, incident: Incident, at: datetim
     marked(incident, cast, at=at + 30 * DAY)
     said = mail("bug_marked")
     assert said.to_address == "olive@acme.example"
-    assert flat(said.subject) == f"[{flat(incident.shown_number)}] A bug of ours: It stops at night"
+    assert flat(said.subject) == f"Re: [{flat(incident.shown_number)}] It stops at night"
     for text in (flat(said.text), flat(said.html)):
         assert "QM-4518" in text
         # Spent on 1 December with 366 days of life, and 14 hours of the last one.

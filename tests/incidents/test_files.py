@@ -295,7 +295,11 @@ def test_who_sees_which_file(cast: Cast, at: datetime, incident: Incident):
     assert "drafted" not in seen(scope_of_contact(cast.owner)) | seen(scope_of(cast.technician))
 
 
-def test_the_answer_mail_names_the_files(cast: Cast, at: datetime, incident: Incident):
+@pytest.mark.rule("D31")
+def test_the_answer_mail_names_the_files_that_are_too_large_for_it(
+    cast: Cast, at: datetime, incident: Incident, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("incidents.mails.carrying.POLICY", replace(POLICY, mail_files_bytes_max=8))
     for then, kind in (("open", "incident_answered"), ("closed", "incident_closed")):
         file = kept(cast.technician, at, name="<b>patch.zip")
         conversation.answer(
@@ -305,6 +309,9 @@ def test_the_answer_mail_names_the_files(cast: Cast, at: datetime, incident: Inc
         link = f"http://testserver/files/{file.pk}/"
         assert f"- <b>patch.zip, 9\xa0bytes\n  {link}\n" in mail.text
         assert f'<a href="{link}">&lt;b&gt;patch.zip</a>' in mail.html
+        assert "too large for a mail" in mail.text
+        assert "too large for a mail" in mail.html
+        assert not mail.files.exists()
         assert file.token not in mail.text + mail.html
     assert not any("<b>" in mail.html for mail in OutgoingMail.objects.all())
 

@@ -173,16 +173,21 @@ class RunningDesk(Demo):
         """The mails that left the desk with these words in the subject, newest first."""
         return [mail for mail in mailbox.newest(self.mails_dir, at_most=500) if part_of_subject in mail.subject]
 
-    def mail_to(self, email: str, number: str, words: str, *, text: str = "") -> mailbox.Mail:
-        """The one mail to somebody whose subject begins with that ticket number and those words."""
-        subject = f"[{' '.join(grouped(number).split())}] {words}"
+    def mail_to(self, email: str, number: str, words: str) -> mailbox.Mail:
+        """The one mail to somebody whose subject has that ticket number, and that says those words."""
+        subject = f"[{' '.join(grouped(number).split())}]"
 
         def found() -> list[mailbox.Mail]:
-            return [mail for mail in self.mails(subject) if email in mail.recipients and text in mail.text]
+            return [mail for mail in self.mails(subject) if email in mail.recipients and says(mail, words)]
 
-        mails = until(found, f"“{subject}” with “{text}”")
+        mails = until(found, f"“{subject}” with “{words}”")
         assert len(mails) == 1, [mail.subject for mail in mails]
         return mails[0]
+
+
+def says(mail: mailbox.Mail, words: str) -> bool:
+    """True where a mail's text has those words, however its lines are broken."""
+    return words in " ".join(mail.text.split())
 
 
 def number_of(page: Page) -> str:
