@@ -18,6 +18,7 @@ from incidents.models import (
     Follower,
     HeldMail,
     Incident,
+    IncidentMail,
     Message,
     MessageKind,
     Notice,
@@ -45,6 +46,18 @@ INSIDE_CODES = (
 )
 # Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D22, D28).
 INSIDE_KINDS = (MessageKind.NOTE, MessageKind.AUTOMATIC)
+# What became of a mail that went out.
+DELIVERY = (
+    "to_address",
+    "queued_at",
+    "tries",
+    "next_try_at",
+    "last_error",
+    "sent_at",
+    "failed_at",
+    "bounced_at",
+    "bounce",
+)
 # Steps that tell what an incident costs or gave back: not for who only follows it (D21, D38).
 COST_CODES = (
     TimelineCode.SPLIT_PROPOSED,
@@ -105,10 +118,18 @@ def messages_for(scope: Scope, incident: Incident) -> QuerySet[Message]:
     if not scope.desk:
         messages = messages.exclude(kind__in=INSIDE_KINDS)
         return messages.select_related("contact", "user")
-    sent = OutgoingMail.objects.only("to_address", "sent_at", "failed_at")
+    # Not what they say: a long conversation has thousands of them.
+    sent = OutgoingMail.objects.only(*DELIVERY)
     # A copy in a split's part came by the mail that its original came by.
     messages = messages.annotate(original_id=Coalesce("raw_mail_id", "copied_from__raw_mail_id"))
     return messages.select_related("contact", "user").prefetch_related(Prefetch("mails__mail", queryset=sent))
+
+
+def mails_for(scope: Scope, incident: Incident) -> QuerySet[IncidentMail]:
+    """The mails that left for an incident; for the desk only (D22, D30)."""
+    of_it = Q(incident=incident) | Q(message__incident=incident)  # a merge moves the message, not its mail (D35)
+    mails = IncidentMail.objects.filter(of_it).select_related("incident__customer", "mail", "contact")
+    return mails if scope.desk else mails.none()
 
 
 def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:

@@ -16,6 +16,7 @@ from incidents.access import attachments_for
 from incidents.forms_files import say_why
 from incidents.services.files import FileRefused, FileTooLarge, drop_upload, keep_upload, place_of
 from incidents.uploads import clean_name
+from supportdesk.markup import reference
 from supportdesk.people.doors import DeskRequest, signed_in
 from supportdesk.uploads import was_stopped
 
@@ -34,7 +35,14 @@ def upload(request: DeskRequest) -> HttpResponse:
     except FileRefused as refusal:
         return JsonResponse({"error": say_why(refusal)}, status=422)
     return JsonResponse(
-        {"token": kept.token, "name": kept.name, "size": kept.size, "picture": kept.picture, "pk": kept.pk}
+        {
+            "token": kept.token,
+            "name": kept.name,
+            "size": kept.size,
+            "picture": kept.picture,
+            "pk": kept.pk,
+            "reference": reference(kept.digest),
+        }
     )
 
 

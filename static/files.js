@@ -17,12 +17,13 @@ function picker(box) {
   const row = box.querySelector("template").content.firstElementChild;
   const status = box.querySelector("[role=status]");
   const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+  const text = form.matches("[data-preview]") ? form.querySelector("textarea") : null; // of Markdown, which shows pictures
   const files = new Set(); // each: { name, size, token, picture, pk, at, li, error, request }
   let sending = null;
 
   const good = () => [...files].filter((file) => !file.error);
   const busy = () => good().some((file) => !file.token);
-  const remember = () => window.keepFiles?.(form, say.files, good().filter((file) => file.token).map(({ name, size, token, picture, pk, at }) => ({ name, size, token, picture, pk, at })));
+  const remember = () => window.keepFiles?.(form, say.files, good().filter((file) => file.token).map(({ name, size, token, picture, pk, at, reference }) => ({ name, size, token, picture, pk, at, reference })));
 
   function show(file) {
     const li = row.cloneNode(true);
@@ -30,7 +31,7 @@ function picker(box) {
     li.querySelector("bdi").textContent = file.name;
     li.querySelector(".quiet").textContent = sized(file.size, say.sayUnits.split(" "));
     li.querySelector("progress").setAttribute("aria-label", file.name);
-    const button = li.querySelector("button");
+    const button = li.querySelector("button:not([data-put])");
     button.lastElementChild.textContent = `${button.firstElementChild.textContent} ${file.name}`;
     button.addEventListener("click", () => remove(file));
     list.append(li);
@@ -56,6 +57,19 @@ function picker(box) {
       image.src = `${say.to}${file.pk}/?show`;
       image.hidden = false;
     }
+    if (text && file.picture && file.reference) {
+      const put = file.li.querySelector("[data-put]");
+      put.hidden = false;
+      put.addEventListener("click", () => { putInText(file); text.focus(); });
+    }
+  }
+  /* A picture is shown where its name stands in the text: at the cursor, on lines of its own where it is between words. */
+  const named = (file) => `![${file.name.replace(/[[\]\\]/g, " ")}](file:${file.reference})`;
+  function putInText(file) {
+    const before = text.value.slice(0, text.selectionStart);
+    const mark = (before && !before.endsWith("\n") ? "\n" : "") + named(file) + "\n";
+    text.setRangeText(mark, text.selectionStart, text.selectionEnd, "end");
+    text.dispatchEvent(new Event("input", { bubbles: true }));
   }
   function remove(file) {
     file.request?.abort();
@@ -64,6 +78,10 @@ function picker(box) {
     files.delete(file);
     file.li.remove();
     remember();
+    if (text && file.reference && text.value.includes(named(file))) {
+      text.value = text.value.replaceAll(named(file), "");
+      text.dispatchEvent(new Event("input", { bubbles: true }));
+    }
     status.textContent = `${file.name} ${say.sayGone}`;
     (next?.querySelector("button") || input).focus();
   }
@@ -75,7 +93,7 @@ function picker(box) {
     if (good().reduce((sum, file) => sum + file.size, 0) > Number(say.allBytes)) return say.sayAll;
     return "";
   }
-  function send(given) {
+  function send(given, { inText = false } = {}) {
     const file = { name: given.name, size: given.size };
     files.add(file);
     show(file);
@@ -90,6 +108,7 @@ function picker(box) {
       try { answer = JSON.parse(request.responseText); } catch { /* a page: of a proxy, or the one to sign in */ }
       if (answer?.token) {
         arrive(file, answer);
+        if (inText && text && file.picture) putInText(file);
         status.textContent = `${file.name} ${say.sayHere}`;
         remember();
       } else if (answer?.error) fail(file, answer.error);
@@ -107,7 +126,7 @@ function picker(box) {
   function take(transfer) {
     const folders = [...(transfer.items || [])].filter((item) => item.kind === "file" && item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.webkitGetAsEntry().name);
     for (const given of transfer.files) {
-      if (!folders.includes(given.name)) { send(given); continue; }
+      if (!folders.includes(given.name)) { send(given, { inText: true }); continue; }
       const file = { name: given.name, size: 0 };
       files.add(file);
       show(file);
@@ -117,7 +136,7 @@ function picker(box) {
 
   for (const li of [...list.children]) {
     const file = { name: li.dataset.name, size: Number(li.dataset.size) };
-    const found = { token: li.querySelector("input").value, picture: li.dataset.picture, pk: li.dataset.pk };
+    const found = { token: li.querySelector("input").value, picture: li.dataset.picture, pk: li.dataset.pk, reference: li.dataset.reference };
     li.remove();
     files.add(file);
     show(file);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -46,15 +46,15 @@ def carried_by(message: Message) -> Carried:
     return carried(message.text, list(message.files.order_by("pk")))
 
 
-def carried(text: str, files: Sequence[Attachment]) -> Carried:
-    """The same of a text with its files that may not be sent yet."""
+def carried(text: str, files: Sequence[Attachment], *, address: Callable[[Attachment], str] | None = None) -> Carried:
+    """The same of a text with its files that may not be sent yet; ``address`` is where pictures are seen until then."""
     named = {one[:16] for one in references(text)}
     in_place = [file for file in files if file.picture and reference(file.digest) in named]
     others = [file for file in files if file not in in_place]
     # What the text shows comes first: without it the text tells of something that is not there.
     along, left = _within(in_place + others)
     return Carried(
-        html=shown(text, [file for file in in_place if file in along], lambda file: f"cid:{_content_id(file)}"),
+        html=shown(text, [file for file in in_place if file in along], address or _in_mail),
         text=to_text(text),
         files=tuple(_out(file, in_place=file in in_place) for file in _each_once(along, in_place)),
         links=tuple(_link(file) for file in left),
@@ -89,6 +89,10 @@ def _out(file: Attachment, *, in_place: bool) -> FileOut:
         content_type=_content_type(file),
         content_id=_content_id(file) if in_place else "",
     )
+
+
+def _in_mail(file: Attachment) -> str:
+    return f"cid:{_content_id(file)}"
 
 
 def _content_id(file: Attachment) -> str:

@@ -87,8 +87,7 @@ def send(
     mail = queue_mail(
         to_address=to.email,
         to_name=to.name,
-        # As people's programs do: an answer is one by its subject, too, and the rest of it never changes.
-        subject=f"Re: {rendered.subject}" if thread.parent else rendered.subject,
+        subject=_subject(rendered.subject, thread),
         text=rendered.text,
         html=rendered.html,
         at=at,
@@ -122,6 +121,16 @@ def words_of(
         "report_link": settings.BASE_URL + reverse("portal:report"),
         "at": at,
     }
+
+
+def subject_for(subject: str, incident: Incident, *, to: Contact) -> str:
+    """The subject as the next mail to that reader has it."""
+    return _subject(subject, thread_of(incident, to=to))
+
+
+def _subject(subject: str, thread: Thread) -> str:
+    """As people's programs do: an answer is one by its subject, too, and the rest of it never changes."""
+    return f"Re: {subject}" if thread.parent else subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

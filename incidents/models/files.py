@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.models.drafts import Draft
 from incidents.models.messages import Message
+from supportdesk.markup import reference
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
 
@@ -52,3 +53,8 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def reference(self) -> str:
+        """What a text names this picture by."""
+        return reference(self.digest)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from incidents import numbers, queue, stories
 from incidents.cases import CaseState, Choice, CreditCase
 from incidents.held import BECAUSE
-from incidents.models import Attachment, HeldMail, HeldReason, TimelineEntry
+from incidents.models import Attachment, HeldMail, HeldReason, IncidentMail, TimelineEntry
 from incidents.queue import Counts, Decisions, Group, Row, There
 from incidents.showing import shown
 from points.models import Lot
@@ -50,6 +51,45 @@ def as_written(context: template.Context, text: str, files: Iterable[Attachment]
     """What staff wrote, with its pictures, for whoever looks at the page (D31)."""
     page = "desk:file" if context["request"].scope.desk else "portal:file"
     return shown(text, files, lambda file: f"{reverse(page, args=[file.pk])}?show")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of the mails of one message: in a line, and whether all is well."""
+
+    mails: Sequence[IncidentMail]
+    said: str
+    well: bool
+
+
+@register.filter
+def delivery(mails: Sequence[IncidentMail]) -> Delivery:
+    """The mails of a message, in a line that a reader need not open while all is well (D30)."""
+    states = [sent.mail.state for sent in mails]
+    if len(states) == 1:
+        one = {
+            "sent": _("mailed to %(to)s"),
+            "waiting": _("on its way to %(to)s"),
+            "trying": _("still on its way to %(to)s"),
+            "failed": _("could not be mailed to %(to)s"),
+            "bounced": _("came back from %(to)s"),
+        }
+        said = one[states[0]] % {"to": mails[0].mail.to_address}
+    else:
+        parts = {
+            "sent": _("%(n)d sent"),
+            "waiting": _("%(n)d on their way"),
+            "trying": _("%(n)d still on their way"),
+            "failed": _("%(n)d failed"),
+            "bounced": _("%(n)d came back"),
+        }
+        counted = [words % {"n": states.count(state)} for state, words in parts.items() if state in states]
+        all_sent = set(states) <= {"sent"}
+        said = _("mailed to %(n)d: %(states)s") % {
+            "n": len(states),
+            "states": _("all sent") if all_sent else ", ".join(counted),
+        }
+    return Delivery(mails, said, well=set(states) <= {"sent", "waiting"})
 
 
 @register.filter

@@ -48,8 +48,13 @@ def incident_of(request: DeskRequest, number: str) -> Incident:
     return get_object_or_404(seen.select_related("customer", "contact", "owner", "release__product"), number=number)
 
 
-def render_page(request: DeskRequest, found: Incident, **given: forms.Form) -> HttpResponse:
-    """The page; ``given`` are forms that were not taken, shown with what was typed and why not."""
+def render_page(
+    request: DeskRequest, found: Incident, *, preview: dict[str, Any] | None = None, **given: forms.Form
+) -> HttpResponse:
+    """The page; ``given`` are forms that were not taken, shown with what was typed and why not.
+
+    ``preview`` is what one of them will look like, where that was asked for.
+    """
     counts = queues.counts(request.scope, at=request.at)
     view = str(request.session.get("view", "all"))
     groups = queue_groups(request, view, counts)
@@ -64,6 +69,7 @@ def render_page(request: DeskRequest, found: Incident, **given: forms.Form) -> H
         "counts": counts,
         "incident": found,
         "story": tale,
+        "preview": preview,
         "balance": balance(customer_id=found.customer_id, at=request.at),
         "history": history,
         "history_count": history_count,

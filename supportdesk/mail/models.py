@@ -72,6 +72,15 @@ class OutgoingMail(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} → {self.to_address}"
 
+    @property
+    def state(self) -> str:
+        """What became of it: waiting, trying again, sent, failed, or bounced after it was sent."""
+        if self.bounced_at:
+            return "bounced"
+        if self.failed_at or self.sent_at:
+            return "failed" if self.failed_at else "sent"
+        return "trying" if self.last_error else "waiting"
+
 
 class OutgoingFile(models.Model):
     """A file that goes out with a mail; ``stored`` names its bytes below ``settings.FILES_DIR``.

@@ -16,6 +16,7 @@ from django.template import Context, engines
 from django.template.backends.django import DjangoTemplates
 from django.utils.safestring import SafeString, mark_safe
 
+from supportdesk.mail.inline import inline
 from supportdesk.mail.texts import one_line
 from supportdesk.policy import POLICY
 
@@ -46,12 +47,38 @@ def _phone() -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A mail as a page shows it before it is sent: its body without a style of its own."""
+
+    subject: str
+    body: SafeString
+
+
+def preview_mail(name: str, context: Mapping[str, Any]) -> Seen:
+    """What ``render_mail`` would make, for a page that has its own style."""
+    values = _values(name, context)
+    html = _render(f"mail/{name}.html", values, escape=True)
+    body = html.partition('<main class="mail">')[2].rpartition("</main>")[0]
+    return Seen(subject=values["subject"], body=mark_safe(body))  # noqa: S308  # a part of what was rendered escaped
+
+
 def render_mail(name: str, context: Mapping[str, Any]) -> Rendered:
     """The mail ``name`` in the language that is active: subject on one line, plain text, HTML.
 
     Every template also gets ``desk_name``, ``base_url``, ``phone`` and ``policy``; the text and HTML get
     ``subject``. What is put in is escaped in the HTML, and stays as it is in the text.
     """
+    values = _values(name, context)
+    style = _style()
+    return Rendered(
+        subject=values["subject"],
+        text=_render(f"mail/{name}.txt", values, escape=False).strip() + "\n",
+        html=inline(_render(f"mail/{name}.html", values | {"mail_style": style}, escape=True), style),
+    )
+
+
+def _values(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     common = {
         "desk_name": settings.DESK_NAME,
         "base_url": settings.BASE_URL,
@@ -60,11 +87,7 @@ def render_mail(name: str, context: Mapping[str, Any]) -> Rendered:
     }
     values: dict[str, Any] = {**common, **context}
     values["subject"] = one_line(_render(f"mail/{name}.subject.txt", values, escape=False), SUBJECT_MAX)
-    return Rendered(
-        subject=values["subject"],
-        text=_render(f"mail/{name}.txt", values, escape=False).strip() + "\n",
-        html=_render(f"mail/{name}.html", values | {"mail_style": _style()}, escape=True),
-    )
+    return values
 
 
 def _render(template: str, values: dict[str, Any], *, escape: bool) -> str:

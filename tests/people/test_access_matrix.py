@@ -93,6 +93,11 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:hand_over": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:answer": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:note": (DESK_ACT, "302 404 404 404 422 422"),
+    "desk:preview": (DESK_ACT, "302 404 404 404 422 422"),
+    "desk:mails": DESK_PAGE,
+    "desk:mail": DESK_PAGE,
+    "desk:mail_html": DESK_PAGE,
+    "desk:try_mail_again": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:close": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:decline": (DESK_ACT, "302 404 404 404 422 422"),
     "desk:take_back": (DESK_ACT, "302 404 404 404 302 302"),
@@ -224,6 +229,8 @@ def _pk(route: Route, world: World) -> int:
         return world.held.raw_mail_id
     if route.name == "desk:notice":
         return world.notice.pk
+    if route.name in ("desk:mail", "desk:mail_html", "desk:try_mail_again"):
+        return world.incident.mails.earliest("pk").mail_id
     if route.name in ("desk:caller", "desk:send_form"):
         return world.cast.owner.pk
     return world.draft.pk if "draft" in route.name and "held" not in route.name else world.held.pk
