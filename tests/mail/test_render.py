@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def test_each_part_is_written_in_its_own_way(settings: Any):
     assert mail.subject == "[104 930] <b>R&D Bcc: x</b>"
     assert mail.text.startswith("Please answer above this line.\n\n<b>R&D\r\nBcc: x</b>\n\n-- \n")
     assert f"{settings.DESK_NAME} support, +1 866-722-5492." in mail.text
-    assert "<h1>&lt;b&gt;R&amp;D\r\nBcc: x&lt;/b&gt;</h1>" in mail.html
+    assert re.search(r'<h1 style="[^"<>]*">', mail.html)
+    assert ">&lt;b&gt;R&amp;D\r\nBcc: x&lt;/b&gt;</h1>" in mail.html
     assert "<title>[104 930] &lt;b&gt;R&amp;D Bcc: x&lt;/b&gt;</title>" in mail.html
     style = Path(settings.BASE_DIR, "static", "mail.css").read_text()
     assert f"<style>\n{style}</style>\n</head>" in mail.html
