@@ -76,6 +76,7 @@ class Policy:
     mail_tries: int = 3  # D29: then an unreadable mail is held with the error beside it
     mail_bytes_max: int = 25 * 1024 * 1024  # D31
     mail_files_bytes_max: int = 10 * 1024 * 1024  # D31: of the files that go out with one mail, before they are coded
+    door_failing_minutes: int = 15  # D39: then the admins are told that no mail comes in, or goes out
 
     # Files
     file_bytes_max: int = 25 * 1024 * 1024  # D31: of one file

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from supportdesk import embedded
+from supportdesk.mailbox_settings import Mailbox, mailboxes_of
 from supportdesk.policy import POLICY
 from supportdesk.provider_settings import provider_settings
 
@@ -192,6 +193,21 @@ MAIL_DOMAIN: str = env.str("MAIL_DOMAIN", default="support.quillmark.example")
 MAIL_FROM: str = env.str("MAIL_FROM", default=f"support@{MAIL_DOMAIN}")
 GATEWAY_HOST: str = env.str("GATEWAY_HOST", default="127.0.0.1")
 GATEWAY_PORT: int = env.int("GATEWAY_PORT", default=2525)
+GATEWAY_PROTOCOL: str = env.str("GATEWAY_PROTOCOL", default="smtp").lower()
+if GATEWAY_PROTOCOL not in ("smtp", "lmtp"):
+    raise ImproperlyConfigured(f"GATEWAY_PROTOCOL is smtp or lmtp, not {GATEWAY_PROTOCOL!r}.")
+GATEWAY_CONNECTIONS: int = env.int("GATEWAY_CONNECTIONS", default=100)
+GATEWAY_TIMEOUT_SECONDS: int = env.int("GATEWAY_TIMEOUT_SECONDS", default=120)
+for _name, _number in (("CONNECTIONS", GATEWAY_CONNECTIONS), ("TIMEOUT_SECONDS", GATEWAY_TIMEOUT_SECONDS)):
+    if _number < 1:
+        raise ImproperlyConfigured(f"GATEWAY_{_name} must be 1 or more, not {_number}.")
+# The mailboxes that are fetched by IMAP, and what becomes of a mail there once it is stored.
+IMAP_MAILBOXES: tuple[Mailbox, ...] = mailboxes_of(env.ENVIRON)
+IMAP_POLL_SECONDS: int = env.int("IMAP_POLL_SECONDS", default=60)
+if not 5 <= IMAP_POLL_SECONDS <= 3600:
+    raise ImproperlyConfigured(f"IMAP_POLL_SECONDS must be between 5 and 3600, not {IMAP_POLL_SECONDS}.")
+# The mail servers of ours whose Received lines say where a mail came from (D28); without one it is who connected.
+MAIL_RECEIVED_BY: list[str] = env.list("MAIL_RECEIVED_BY", default=[])
 # The mail server of ours whose Authentication-Results header counts (D26); any other one is ignored.
 MAIL_AUTHSERV_ID: str = env.str("MAIL_AUTHSERV_ID", default=MAIL_DOMAIN)
 EMAIL_BACKEND = "supportdesk.mail.backend.OutboxBackend"

@@ -1,4 +1,4 @@
-"""The gateway: takes mail by SMTP and says 250 once it is safe in the database (D29).
+"""The gateway: takes mail by SMTP or LMTP and says 250 once it is safe in the database (D29).
 
 It stands behind a mail server of ours, takes mail for our own domain only, and thinks about nothing:
 what a mail is for is decided later, by a worker.
@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, AnyStr
+from contextlib import suppress
+from typing import Any, Literal
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 
 from supportdesk import clock
+from supportdesk.mail import doors
 from supportdesk.mail.incoming import store_raw
+from supportdesk.mail.received import came_from
+from supportdesk.mail.wire import ServerProtocol
 from supportdesk.policy import POLICY
 
 logger = logging.getLogger(__name__)
@@ -26,27 +30,23 @@ RECIPIENTS_MAX = 100
 THREADS = 4
 TOO_BIG = f"552 5.3.4 Mails of more than {POLICY.mail_bytes_max // 1024**2} MB are not taken"
 TRY_AGAIN = "451 4.3.0 The mail could not be stored, please send it again"
-
-
-class _Server(SMTP):
-    """aiosmtpd's server, with lines of any length (mails have them), and answers that say what helps."""
-
-    line_length_limit = 4 * 1024 * 1024
-
-    async def push(self, status: AnyStr) -> None:
-        # aiosmtpd's own words do not name the limit.
-        await (super().push(TOO_BIG) if status[:4] in ("552 ", b"552 ") else super().push(status))
-
-    async def handle_exception(self, error: Exception) -> str:
-        logger.error("The gateway stumbled", exc_info=error)
-        return TRY_AGAIN
+Via = Literal["smtp", "lmtp"]
 
 
 class _Handler:
     """What the desk does at each step of the conversation. The ORM blocks, so it works in threads of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, via: Via) -> None:
+        self.via: Via = via
+        self.connections = 0
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        # Nothing of one command depends on when the next one comes, so it is said that they may come at once.
+        return [*responses[:-1], "250-PIPELINING", responses[-1]]
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -59,24 +59,37 @@ class _Handler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        # Through a socket of the file system there is no peer to name.
+        peer = str(session.peer[0]) if isinstance(session.peer, tuple) else ""
         try:
-            await asyncio.get_running_loop().run_in_executor(self.threads, _keep, envelope)
+            await asyncio.get_running_loop().run_in_executor(self.threads, _keep, envelope, self.via, peer)
         except Exception:  # whatever the trouble is: not stored means not taken
             logger.exception("A mail could not be stored")
             return TRY_AGAIN
         return "250 2.0.0 Kept"
 
 
-def _keep(envelope: Envelope) -> None:
-    """Stores the mail; committed when it returns."""
+def _keep(envelope: Envelope, via: Via, peer: str) -> None:
+    """Stores the mail; committed when it returns. That it could not is noted where the operator looks."""
+    source = envelope.original_content or b""
     try:
-        store_raw(
-            source=envelope.original_content or b"",
-            mail_from=envelope.mail_from or "",
-            rcpt_to=envelope.rcpt_tos,
-            at=clock.now(),
-            via="smtp",
-        )
+        at = clock.now()
+        try:
+            store_raw(
+                source=source,
+                mail_from=envelope.mail_from or "",
+                rcpt_to=envelope.rcpt_tos,
+                at=at,
+                via=via,
+                peer=came_from(source, by=settings.MAIL_RECEIVED_BY) or peer,
+            )
+        except Exception as error:
+            # A database that is gone takes no note either: then the log has it, and every page says so.
+            with suppress(Error):
+                doors.fails(doors.GATEWAY, f"{type(error).__name__}: {error}", at=at)
+            raise
+        with suppress(Error):
+            doors.works(doors.GATEWAY, at=at)
     finally:
         connection.close()
 
@@ -84,9 +97,9 @@ def _keep(envelope: Envelope) -> None:
 class Gateway(Controller):
     """The gateway as a thread: ``start()`` returns once it answers, ``stop()`` once it is gone."""
 
-    def __init__(self, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int, via: Via = "smtp") -> None:
         super().__init__(
-            _Handler(),
+            _Handler(via),
             hostname=host,
             port=port,
             server_hostname=settings.MAIL_DOMAIN,
@@ -94,15 +107,24 @@ class Gateway(Controller):
             data_size_limit=POLICY.mail_bytes_max,
             enable_SMTPUTF8=True,
             decode_data=False,
-            timeout=120,
+            timeout=settings.GATEWAY_TIMEOUT_SECONDS,
+            command_call_limit=10_000,
         )
 
-    def factory(self) -> _Server:
-        return _Server(self.handler, **self.SMTP_kwargs)
+    def factory(self) -> ServerProtocol:
+        return ServerProtocol(
+            self.handler,
+            lmtp=self.handler.via == "lmtp",
+            connections_max=settings.GATEWAY_CONNECTIONS,
+            too_big=TOO_BIG,
+            try_again=TRY_AGAIN,
+            **self.SMTP_kwargs,
+        )
 
     def _trigger_server(self) -> None:
         # Port 0 takes any free one: `port` says which.
         self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        # LMTP greets as SMTP does; the library's own look at the server takes either.
         super()._trigger_server()  # type: ignore[no-untyped-call]
 
     def stop(self, no_assert: bool = False) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -30,14 +30,26 @@ class AlreadyHandled(Exception):
 
 
 def store_raw(
-    *, source: bytes, mail_from: str, rcpt_to: Sequence[str], at: datetime, via: Literal["smtp", "pipe"]
+    *,
+    source: bytes,
+    mail_from: str,
+    rcpt_to: Sequence[str],
+    at: datetime,
+    via: Literal["smtp", "lmtp", "imap", "pipe"],
+    peer: str = "",
+    refused_bytes: int | None = None,
+    also: Callable[[RawMail], object] | None = None,
 ) -> tuple[RawMail, bool]:
     """Keeps a mail as it came, before anything is done with it; gives its row, and whether it is new (D29).
 
     The row is committed when this returns. The same mail again, be it the same bytes or with other trace
-    headers, gives the first row, with the delivery counted.
+    headers, gives the first row, with the delivery counted. ``peer`` is where it came from, as our own server
+    says. ``refused_bytes`` is the size of a mail too large to be taken, of which ``source`` is the header alone.
+    ``also`` writes down more in the same transaction; what it raises undoes both.
     """
-    digest = hashlib.sha256(source).hexdigest()
+    # Two mails that are too large may have one header: their sizes tell them apart.
+    told_apart = source if refused_bytes is None else source + b"%d" % refused_bytes
+    digest = hashlib.sha256(told_apart).hexdigest()
     try:
         with transaction.atomic(durable=True):
             raw = RawMail.objects.create(
@@ -48,10 +60,21 @@ def store_raw(
                 received_at=at,
                 next_try_at=at,
                 via=via,
+                peer=one_line(peer, 64),
+                refused_bytes=refused_bytes,
             )
+            if also is not None:
+                also(raw)
     except IntegrityError:
-        RawMail.objects.filter(digest=digest).update(deliveries=F("deliveries") + 1)
-        raw = RawMail.objects.get(digest=digest)
+        known = RawMail.objects.filter(digest=digest).first()
+        if known is None:
+            raise
+        raw = known
+        with transaction.atomic(durable=True):
+            if also is not None:
+                also(raw)
+            RawMail.objects.filter(pk=raw.pk).update(deliveries=F("deliveries") + 1)
+        raw.refresh_from_db()
         # The copy of a mail that came with other trace headers stands for that mail.
         return _first_of(raw), False
     try:
@@ -76,7 +99,8 @@ def read(raw: RawMail) -> ParsedMail:
         bytes(raw.source),
         authserv_id=settings.MAIL_AUTHSERV_ID,
         own_domain=settings.MAIL_DOMAIN,
-        mail_from=raw.mail_from if raw.via == "smtp" else None,
+        # Of any other way the Return-Path says it, where there is one.
+        mail_from=raw.mail_from if raw.via in ("smtp", "lmtp") else None,
     )
 
 
@@ -87,7 +111,8 @@ def identify(*, raw: RawMail, at: datetime) -> RawMail:
     """
     parsed = read(raw)
     # What could not be read has no content to go by but its bytes.
-    content = raw.digest if "unreadable" in parsed.problems else content_digest(parsed)
+    readable = "unreadable" not in parsed.problems and raw.refused_bytes is None
+    content = content_digest(parsed) if readable else raw.digest
     try:
         with transaction.atomic():
             raw.content_digest = content

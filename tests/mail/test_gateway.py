@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
+from django.conf import settings
+from django.db import connection
 
-from supportdesk.mail import gateway as gateway_module
 from supportdesk.mail.gateway import Gateway
-from supportdesk.mail.models import RawMail
+from supportdesk.mail.models import MailDoor, RawMail
 from supportdesk.policy import POLICY
 from tests.mail.test_incoming import MAIL
 
@@ -115,16 +117,54 @@ def test_no_second_mail_is_smuggled_in(gateway: Gateway, end: bytes):
     assert [raw.mail_from for raw in RawMail.objects.all()] == ["o@evil.example"]
 
 
-def test_without_a_database_the_sender_is_asked_to_come_again(smtp: smtplib.SMTP, monkeypatch: pytest.MonkeyPatch):
-    def broken(**_options: object) -> None:
-        raise OSError("disk full")
+def owner_sql(name: str, *statements: str) -> None:
+    """What the owner of the database does to it meanwhile."""
+    owner = settings.DATABASE_OWNER
+    host = owner["HOST"] or owner.get("OPTIONS", {}).get("host")
+    wire = psycopg2.connect(
+        dbname=name, user=owner["USER"], password=owner["PASSWORD"] or None, host=host, port=owner["PORT"] or None
+    )
+    wire.autocommit = True
+    with wire.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    wire.close()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(gateway_module, "store_raw", broken)
-        with pytest.raises(smtplib.SMTPDataError) as refused:
-            smtp.sendmail("olive@acme.example", [TO], MAIL)
+
+FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"""
+
+
+def test_with_a_full_disk_the_sender_comes_again_and_the_operator_sees_it(smtp: smtplib.SMTP, fresh_db: str):
+    owner_sql(
+        fresh_db,
+        FULL,
+        "CREATE TRIGGER full_disk BEFORE INSERT ON mail_rawmail EXECUTE FUNCTION full_disk()",
+    )
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        smtp.sendmail("olive@acme.example", [TO], MAIL)
     assert refused.value.smtp_code == 451
     assert b"disk" not in refused.value.smtp_error
+    door = MailDoor.objects.get(name="gateway")
+    assert door.failing_since is not None
+    assert "No space left on device" in door.last_error
+    owner_sql(fresh_db, "DROP TRIGGER full_disk ON mail_rawmail")
+    smtp.sendmail("olive@acme.example", [TO], MAIL)
+    assert RawMail.objects.count() == 1
+    door.refresh_from_db()
+    assert (door.failing_since, door.last_error) == (None, "")
+    assert door.worked_at is not None
+
+
+def test_without_a_database_the_sender_comes_again(smtp: smtplib.SMTP, fresh_db: str):
+    connection.close()
+    owner_sql("postgres", f"ALTER DATABASE {fresh_db} ALLOW_CONNECTIONS false")
+    try:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            smtp.sendmail("olive@acme.example", [TO], MAIL)
+        assert refused.value.smtp_code == 451
+    finally:
+        owner_sql("postgres", f"ALTER DATABASE {fresh_db} ALLOW_CONNECTIONS true")
     smtp.sendmail("olive@acme.example", [TO], MAIL)
     assert RawMail.objects.count() == 1
 
