@@ -1,4 +1,4 @@
-"""The settings of the mailboxes that are fetched by IMAP. What is missing or nonsense is refused with a word about it."""
+"""The settings of mailboxes that are fetched by IMAP. What is missing or nonsense is refused with a word about it."""
 
 from __future__ import annotations
 

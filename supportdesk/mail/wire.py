@@ -99,7 +99,7 @@ class ServerProtocol(SMTP):
             self.envelope.content = self.envelope.original_content = source
             status = await self._call_handler_hook("DATA")
         answers = len(self.envelope.rcpt_tos) if self.lmtp else 1
-        self._set_post_data_state()
+        self._set_post_data_state()  # type: ignore[no-untyped-call]
         await super().push("\r\n".join([status] * answers))
 
     async def _read_mail(self) -> bytes | None:
