@@ -73,6 +73,11 @@ def say(code: str, data: Mapping[str, object]) -> str:
             return said % {"n": waiting}
         case NoticeCode.BUG_DETERMINED:
             return str(BUG_WORDS.get(str(data.get("outcome")), _("The bug was determined")))
+        case NoticeCode.OUTBOX_FAILED if "door" in data:
+            words = (
+                _("A way of mail works again: %(door)s") if data.get("works") else _("A way of mail fails: %(door)s")
+            )
+            return words % {"door": data["door"]}
         case known:
             return str(WORDS[known])
 

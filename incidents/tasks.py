@@ -56,8 +56,9 @@ def lapse() -> int:
 
 @shared_task(name="incidents.tell_of_failures")
 def tell_of_failures() -> int:
-    """Tells the admins that mail could not be sent (D39)."""
-    return noticing.tell_of_failures(at=clock.now())
+    """Tells the admins that mail could not be sent, and of ways of mail that fail or work again (D39)."""
+    at = clock.now()
+    return noticing.tell_of_failures(at=at) + noticing.tell_of_doors(at=at)
 
 
 @shared_task(name="incidents.tell_of_held")

@@ -8,11 +8,12 @@ from datetime import datetime
 from django.db import transaction
 
 from incidents.filing import Decision, decide
+from incidents.inbound.again import held_before, is_settled, settle_again
 from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import append_to_draft, draft_of_mail
 from incidents.inbound.evidence import evidence_of, senders_of, who_wrote, whose_draft
 from incidents.inbound.holding import hold, hold_given_up
-from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held
+from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held, answer_too_big
 from incidents.models import HeldReason, Incident, NoticeCode, Via
 from incidents.notices import owner_alone
 from incidents.services.conversation import customer_message, keep_automatic
@@ -50,6 +51,10 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
 
 @transaction.atomic
 def _file(raw: RawMail, *, at: datetime) -> str:
+    before = held_before(raw)
+    if before is not None and is_settled(before):
+        record(raw_id=raw.pk, outcome=Outcome.HELD, reason=before.reason, at=at)
+        return Outcome.HELD
     mail = read(raw)
     senders = senders_of(mail)
     try:
@@ -57,6 +62,8 @@ def _file(raw: RawMail, *, at: datetime) -> str:
     except (DraftOpened, DraftGone):
         # The draft that it answers was opened, or put away, in this moment: now the mail shows that.
         outcome, reason = carry_out(decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at)
+    if before is not None:
+        settle_again(before, outcome=outcome, reason=reason, at=at)
     record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)
     return outcome
 
@@ -65,6 +72,8 @@ def carry_out(
     decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime
 ) -> tuple[Outcome, str]:
     """Does what was decided, in the caller's transaction; gives what became of the mail, and why."""
+    if raw.refused_bytes is not None:
+        return _refuse(decision, raw=raw, mail=mail, at=at)
     if decision.action == "hold":
         return _hold(decision, raw=raw, mail=mail, at=at)
     if decision.action == "draft":
@@ -77,6 +86,21 @@ def carry_out(
         return _keep(decision.incident, contact, raw=raw, mail=mail, at=at)
     assert contact is not None
     return _add(decision.incident, contact, raw=raw, mail=mail)
+
+
+def _refuse(decision: Decision, *, raw: RawMail, mail: ParsedMail, at: datetime) -> tuple[Outcome, str]:
+    """Holds the header of a mail too large to be taken, and tells its sender, if a person may be told (D28, D31)."""
+    hold(
+        raw=raw,
+        reason=HeldReason.TOO_BIG,
+        sender=mail.from_address,
+        subject=mail.subject,
+        at=at,
+        incident=decision.incident,
+    )
+    if decision.reason == HeldReason.TOO_BIG or decision.reason in ANSWERED_WHEN_HELD:
+        answer_too_big(mail, raw=raw, at=at)
+    return Outcome.HELD, HeldReason.TOO_BIG
 
 
 def _hold(decision: Decision, *, raw: RawMail, mail: ParsedMail, at: datetime) -> tuple[Outcome, str]:

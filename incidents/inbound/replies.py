@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -70,16 +71,25 @@ def network_from(raw: RawMail) -> str:
 
 def answer_held(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
     """Tells the sender once in 24 hours that a person looks at it, whatever stands behind a + in the address (D27)."""
+    _reply(mails.not_filed, mails.NOT_FILED, mail=mail, raw=raw, at=at)
+
+
+def answer_too_big(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
+    """Tells the sender of a mail larger than the desk takes where the file goes instead, once in 24 hours (D28, D31)."""
+    _reply(mails.too_big, mails.TOO_BIG, mail=mail, raw=raw, at=at)
+
+
+def _reply(
+    send: Callable[..., OutgoingMail | None], kind: str, *, mail: ParsedMail, raw: RawMail, at: datetime
+) -> None:
     try:
         take_room(address=mail.from_address, raw=raw, at=at)
     except NoRoom:
         return
     about = address_mark(mail.from_address)
-    lately = OutgoingMail.objects.filter(about=about, kind=mails.NOT_FILED, queued_at__gt=at - timedelta(days=1))
+    lately = OutgoingMail.objects.filter(about=about, kind=kind, queued_at__gt=at - timedelta(days=1))
     if lately.count() >= POLICY.unknown_sender_answers_a_day:
         return
-    sent = mails.not_filed(
-        to_address=mail.from_address, about=about, in_reply_to=mail.message_id, key=raw.digest, at=at
-    )
+    sent = send(to_address=mail.from_address, about=about, in_reply_to=mail.message_id, key=raw.digest, at=at)
     if sent is not None:
         remember(sent, address=mail.from_address, raw=raw, at=at)

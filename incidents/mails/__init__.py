@@ -15,10 +15,11 @@ from incidents.mails.conversation import (
 from incidents.mails.credits import bug_determined, bug_marked, refund_failed
 from incidents.mails.drafts import can_be_told, draft_made
 from incidents.mails.staff import kind_of, staff_notices
-from incidents.mails.strangers import NOT_FILED, VISITED, not_filed, visited
+from incidents.mails.strangers import NOT_FILED, TOO_BIG, VISITED, not_filed, too_big, visited
 
 __all__ = [
     "NOT_FILED",
+    "TOO_BIG",
     "VISITED",
     "answered",
     "bug_determined",
@@ -35,5 +36,6 @@ __all__ = [
     "reopening_refused",
     "reopening_too_late",
     "staff_notices",
+    "too_big",
     "visited",
 ]

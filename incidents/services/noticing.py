@@ -13,7 +13,8 @@ from incidents import mails
 from incidents.models import HeldMail, Incident, Notice, NoticeCode, NoticeSetting
 from incidents.notices import DIGESTED, GATHERED, Way, admins, codes_for, everyone, owner_alone, ways
 from incidents.services.common import Refused
-from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail import doors
+from supportdesk.mail.models import MailDoor, OutgoingMail
 from supportdesk.mail.outgoing import can_be_mailed
 from supportdesk.people.models import User
 from supportdesk.policy import POLICY
@@ -52,7 +53,7 @@ def notify(
     if not told:
         return 0
     wanted = {pk: _reachable(told[pk], way) for pk, way in ways(list(told.values()), code).items()}
-    if code in GATHERED:
+    if code in GATHERED and "door" not in (data or {}):
         known = Notice.objects.filter(user__in=told, code=code).filter(Q(read_at=None) | Q(read_at__gte=at))
         knowing = set(known.values_list("user_id", flat=True))
         wanted = {pk: way for pk, way in wanted.items() if not (way.on_page and pk in knowing)}
@@ -96,6 +97,24 @@ def tell_of_failures(*, at: datetime) -> int:
         return 0
     key = f"outbox:{last.pk}:{last.failed_at.isoformat()}"
     return notify(NoticeCode.OUTBOX_FAILED, to=admins(), at=last.failed_at, key=key, data={"mail": last.pk})
+
+
+def tell_of_doors(*, at: datetime) -> int:
+    """Tells the admins of each way of mail that has failed for a while, and once more when it works again (D39)."""
+    failing = sum(_tell_of_door(door, works=False, at=at) for door in doors.failing_long(at=at))
+    return failing + sum(_tell_of_door(door, works=True, at=at) for door in doors.working_again())
+
+
+@transaction.atomic
+def _tell_of_door(door: MailDoor, *, works: bool, at: datetime) -> int:
+    # Only one of two runs at once changes the row, and tells.
+    if not doors.told(door, at=None if works else at):
+        return 0
+    data = {"door": door.name, "works": works}
+    since = door.told_at if works else at
+    assert since is not None
+    key = f"door:{door.pk}:{since.isoformat()}:{works}"
+    return notify(NoticeCode.OUTBOX_FAILED, to=admins(), at=at, key=key, data=data)
 
 
 @transaction.atomic

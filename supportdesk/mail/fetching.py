@@ -1,4 +1,4 @@
-"""Mail in by IMAP: stored first, once for each UID, then put away there; it goes on by itself after any trouble (D29)."""
+"""Mail in by IMAP: stored first, once for each UID, then put away there; it goes on after any trouble (D29)."""
 
 from __future__ import annotations
 

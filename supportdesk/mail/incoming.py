@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -84,7 +84,8 @@ def store_raw(
         first = raw
     if first.pk != raw.pk:
         return first, False
-    transaction.on_commit(wake_filer, robust=True)
+    if via != "pipe":  # whoever pipes a mail in files it in the next moment
+        transaction.on_commit(wake_filer, robust=True)
     return raw, True
 
 
@@ -168,6 +169,20 @@ def _take(raw_id: int, at: datetime) -> RawMail | None:
     raw.next_try_at = at + LEASE
     raw.save(update_fields=["tries", "next_try_at"])
     return raw
+
+
+def file_again(*, raw_ids: Collection[int], at: datetime) -> int:
+    """Lets held mails be read and filed once more, as if they came now; gives how many (D29).
+
+    What belongs to an incident, a draft or an earlier delivery stays as it is: nothing is added twice.
+    """
+    held = RawMail.objects.filter(pk__in=raw_ids, outcome=Outcome.HELD)
+    changed = held.update(outcome=Outcome.WAITING, reason="", last_error="", tries=0, next_try_at=at, handled_at=None)
+    waiting = RawMail.objects.filter(pk__in=raw_ids, outcome=Outcome.WAITING, next_try_at__gt=at)
+    changed += waiting.update(tries=0, next_try_at=at)
+    if changed:
+        transaction.on_commit(wake_filer, robust=True)
+    return changed
 
 
 def record(*, raw_id: int, outcome: Outcome, reason: str, at: datetime) -> None:

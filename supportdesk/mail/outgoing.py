@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 
+from supportdesk.mail import doors
 from supportdesk.mail.build import File, build
 from supportdesk.mail.models import OutgoingFile, OutgoingMail
 from supportdesk.mail.texts import message_ids, one_line, storable
@@ -196,11 +197,18 @@ def _record(mail: OutgoingMail, **outcome: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trouble:
-    """Why a mail did not go out. ``final``: no later try helps. ``line``: the connection is no good any more."""
+    """Why a mail did not go out. ``final``: no later try helps. ``line``: the connection is no good any more.
+
+    ``refusal``: the server works and does not want this mail.
+    """
 
     word: str
     final: bool = False
     line: bool = False
+
+    @property
+    def refusal(self) -> bool:
+        return not self.line and self.word[:1] in ("4", "5")
 
 
 def _trouble(error: Exception) -> _Trouble:
@@ -270,6 +278,7 @@ def deliver_due(*, now: Callable[[], datetime], limit: int = BATCH) -> int:
     the connection itself is in trouble the rest waits for the next run.
     """
     sent = 0
+    goes_through = False
     smtp: smtplib.SMTP | None = None
     try:
         for _turn in range(limit):
@@ -280,10 +289,17 @@ def deliver_due(*, now: Callable[[], datetime], limit: int = BATCH) -> int:
                 smtp = smtp or _connect()
                 _send(smtp, mail)
             except Exception as error:  # whatever a mail has in it, the others go out
-                if _put_off(mail, _trouble(error), at=now()).line:
+                trouble = _put_off(mail, _trouble(error), at=now())
+                if trouble.line:
+                    goes_through = False
+                    doors.fails(doors.OUT, trouble.word, at=now())
                     break
+                goes_through |= trouble.refusal
             else:
+                goes_through = True
                 sent += _record(mail, sent_at=now(), last_error="")
+        if goes_through:
+            doors.works(doors.OUT, at=now())
     finally:
         if smtp is not None:
             with suppress(OSError, smtplib.SMTPException):

@@ -83,12 +83,9 @@ class Dovecot:
         (home / "users").write_text(f"desk:{PASSWORD}\nother:{PASSWORD}\n")
         (home / "mail").mkdir()
         subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            + ["-keyout", str(home / "key.pem"), "-out", str(home / "cert.pem"), "-days", "2", *subject],
-            check=True,
-            capture_output=True,
-        )
+        made = ["-keyout", str(home / "key.pem"), "-out", str(home / "cert.pem"), "-days", "2", "-nodes"]
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        subprocess.run(["openssl", "req", "-x509", *kind, *made, *subject], check=True, capture_output=True)
 
     def start(self) -> None:
         """Returns once it answers."""

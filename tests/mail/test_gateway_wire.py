@@ -176,7 +176,7 @@ def test_a_line_without_an_end_is_cut_off_and_not_kept(fresh_db: str, monkeypatc
         for command in HEAD.splitlines(keepends=True):
             client.say(command)
         piece = b"x" * 1024 * 1024
-        with pytest.raises(OSError, match="reset|Broken"):
+        with pytest.raises(OSError, match=r"reset|Broken"):
             _send_for_ever(client, piece)
     assert max(kept) <= 4 * wire.PIECE_BYTES
     assert not RawMail.objects.exists()

@@ -30,9 +30,8 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         gateway = Gateway(host=options["host"], port=options["port"], via=options["protocol"])
         gateway.start()
-        self.stdout.write(
-            f"Mail for {settings.MAIL_DOMAIN} is taken by {options['protocol'].upper()} at {gateway.hostname}:{gateway.port}."
-        )
+        where = f"{gateway.hostname}:{gateway.port}"
+        self.stdout.write(f"Mail for {settings.MAIL_DOMAIN} is taken by {gateway.handler.via.upper()} at {where}.")
         self.stdout.flush()
         stop.wait()
         gateway.stop()
