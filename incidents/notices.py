@@ -126,5 +126,5 @@ def place_of(code: str, incident: Incident | None) -> tuple[str, tuple[str, ...]
     if code == NoticeCode.MAIL_HELD:
         return "desk:held", ()
     if code == NoticeCode.OUTBOX_FAILED:
-        return "admin:mail_outgoingmail_changelist", ()
+        return "admin:mail_maildoor_changelist", ()
     return ("desk:queue", ()) if incident is None else ("desk:incident", (incident.number,))

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from supportdesk.health import favicon, healthz
+from supportdesk.health import favicon, healthz, mail_health
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = f"{settings.DESK_NAME} support"
@@ -36,6 +36,7 @@ accounts = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
+    path("healthz/mail", mail_health, name="mail_health"),
     path("favicon.ico", favicon, name="favicon"),
     path("accounts/", include(accounts)),
     path("admin/", admin.site.urls),

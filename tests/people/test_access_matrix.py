@@ -18,6 +18,7 @@ from django.test import Client
 from incidents.models import BlockedSender
 from points.models import Hold, Lot, Pack, ProviderEvent, Refund, RefusedCall
 from sla.models import CalendarChange, Closure
+from supportdesk.mail.models import MailDoor
 from supportdesk.people.models import ContactAddress
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
@@ -32,6 +33,7 @@ SIGNED_OUT_ONLY = ("200 302 302 302 302 302", "200 302 302 302 302 302")
 # Name: what GET gives, and what a POST with nothing in it gives.
 TABLE: dict[str, tuple[str, str]] = {
     "healthz": (ALL_200, ALL_200),
+    "mail_health": (ALL_200, ALL_200),
     "favicon": (ALL_302, ALL_302),
     "api:payment_events": (ALL_405, ALL_400),
     "demo:mailbox": (ALL_200, ALL_405),
@@ -187,7 +189,8 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "sla_closure": LOOK_ONLY | {"add": (200, 422), "change": (200, 422), "import": (200, 422)},
     "sla_calendarchange": LOOK_ONLY,
     "mail_outgoingmail": LOOK_ONLY,
-    "mail_rawmail": LOOK_ONLY,
+    "mail_rawmail": LOOK_ONLY | {"source": (200, 200)},
+    "mail_maildoor": LOOK_ONLY | {"changelist": (200, 302)},
 }
 # Addresses of Django admin that are none of the desk's: shut, or of no one object.
 ADMIN_OTHER = {"admin:login", "admin:view_on_site", "admin:(<path:object_id>/)", "admin:((?P<url>.*)$)"}
@@ -277,6 +280,7 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "sla_closure": Closure.objects.get(),
         "mail_outgoingmail": world.incident.mails.get(mail__kind="incident_opened").mail,
         "mail_rawmail": world.held.raw_mail,
+        "mail_maildoor": MailDoor.objects.get_or_create(name="out")[0],
     }
     model = objects.get(route.name.removeprefix("admin:").rpartition("_")[0])
     return ids | ({"object_id": model.pk} if model is not None else {})

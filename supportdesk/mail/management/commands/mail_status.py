@@ -1,0 +1,64 @@
+"""``manage.py mail_status``: what waits, what failed, and which ways of mail work (D30, D39)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from supportdesk import clock
+from supportdesk.mail.status import DoorState, MailStatus, mail_status
+
+
+class Command(BaseCommand):
+    help = (
+        "Says how mail is doing: the outbox, what came in, and each way. "
+        "Exit status 1 where a way fails or something has waited for a quarter of an hour."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for a monitoring program")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        status = mail_status(at=clock.now())
+        if options["json"]:
+            self.stdout.write(json.dumps(status.as_json(), ensure_ascii=False))
+        else:
+            for line in _lines(status):
+                self.stdout.write(line)
+        if not status.well:
+            raise CommandError("Mail is not well.")
+
+
+def _lines(status: MailStatus) -> list[str]:
+    out, came = _age(status.seconds(status.out_oldest)), _age(status.seconds(status.in_oldest))
+    return [
+        f"Out: {status.out_waiting} waiting{out}, {status.out_tried} of them tried before; {status.out_failed} failed",
+        f"In: {status.in_unhandled} not handled{came}, {status.in_trouble} of them in trouble; "
+        f"{status.in_held} held in 30 days",
+        *(_line(door) for door in status.doors),
+    ]
+
+
+def _age(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    return f" (the oldest for {seconds} s)" if seconds < 600 else f" (the oldest for {seconds // 60} min)"
+
+
+def _line(door: DoorState) -> str:
+    match door.state:
+        case "fails":
+            return f"{door.name}: fails since {_instant(door.failing_since)}: {door.error}"
+        case "silent":
+            heard = f"since {_instant(door.worked_at)}" if door.worked_at else "yet"
+            return f"{door.name}: nothing heard {heard}: does fetch_mail run?"
+        case "works":
+            return f"{door.name}: works, last seen {_instant(door.worked_at)}"
+    return f"{door.name}: nothing went through yet"
+
+
+def _instant(at: datetime | None) -> str:
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
