@@ -78,6 +78,15 @@ class Policy:
     mail_files_bytes_max: int = 10 * 1024 * 1024  # D31: of the files that go out with one mail, before they are coded
     door_failing_minutes: int = 15  # D39: then the admins are told that no mail comes in, or goes out
 
+    # Tips
+    tips_link_hours: int = 48  # R15: how long the link that confirms can be followed
+    tips_mails_a_day: int = 3  # R15, D28: to one address, however often and by whomever it is asked for
+    tips_asked_swept_days: int = 7  # R15: how long after that what was asked for is still kept
+    tips_batch: int = 100  # R15: readers at once, and mails of one issue that wait in the outbox at most
+    tips_batch_seconds: int = 60  # R15: from one batch to the next
+    tips_rest_hours: int = 6  # R15: an issue that rested for longer goes on by an admin's word only
+    tips_text_max: int = 50_000  # characters of an issue
+
     # Files
     file_bytes_max: int = 25 * 1024 * 1024  # D31: of one file
     files_max: int = 20  # D31: of one message

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "csp",
     "supportdesk.mail",
     "supportdesk.people",
+    "supportdesk.tips",
     "points",
     "sla",
     "incidents",
@@ -179,6 +180,8 @@ CELERY_BEAT_SCHEDULE = {
         ("sweep-visitor-reports", "incidents.sweep_visitor_reports", 3600),
         ("expire-points", "points.write_expiries", 600),
         ("warn-of-expiries", "points.warn", 600),
+        ("send-tips", "tips.send", 20),
+        ("sweep-tips", "tips.sweep", 3600),
     )
 }
 

@@ -42,6 +42,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("supportdesk.api.urls")),
     path("desk/", include("supportdesk.desk.urls")),
+    path("tips/", include("supportdesk.tips.urls")),
     path("", include("supportdesk.portal.urls")),
 ]
 if settings.DEMO:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-_TOKENS = re.compile(r"(/report/link/|/password/reset/key/)[^/\s?\"']+")
+_TOKENS = re.compile(r"(/report/link/|/password/reset/key/|/tips/confirm/|/tips/unsubscribe/)[^/\s?\"']+")
 
 
 def without_tokens(text: str) -> str:

@@ -149,6 +149,8 @@ def queue_mail(
             )
             for file in files
         )
+    # Whoever writes many wakes the worker once, by itself.
+    if kept.message_id == mail.message_id and not bulk:
         transaction.on_commit(wake_deliverer, robust=True)
     return kept
 

@@ -1,0 +1,51 @@
+"""What pages may know: readers of their own address alone, issues once they are published (R15, D22)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from allauth.account.models import EmailAddress
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from supportdesk.people.models import User
+from supportdesk.tips.models import Asked, Delivery, Issue, Subscriber
+
+# Its server refused an issue for good, or a delivery report came, since the reader confirmed (D28).
+# What was only given up after days of trouble says nothing of the address.
+BOUNCED = Q(mail__bounced_at__gt=F("subscriber__confirmed_at")) | Q(
+    mail__failed_at__gt=F("subscriber__confirmed_at"), mail__failed_at__lt=F("mail__give_up_at")
+)
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a link's token, and looked for."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def sample() -> Issue | None:
+    """The issue that anybody may read before subscribing."""
+    return Issue.objects.filter(is_sample=True).first()
+
+
+def asked_of(digest: str) -> Asked | None:
+    """What was asked for, by the digest of its link's token."""
+    return Asked.objects.filter(digest=digest).first()
+
+
+def reader_at(email: str) -> Subscriber | None:
+    """Who has that address, in any case, whether they read or not."""
+    return Subscriber.objects.filter(email=email.lower()).first()
+
+
+def own_address(user: object) -> str:
+    """The address that somebody signed in has proved to be theirs; empty without one."""
+    if not isinstance(user, User) or not user.is_active:
+        return ""
+    proved = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True)
+    return user.email if proved.exists() else ""
+
+
+def readers() -> QuerySet[Subscriber]:
+    """Those whom an issue would go to now."""
+    bounced = Delivery.objects.filter(BOUNCED, subscriber=OuterRef("pk"))
+    return Subscriber.objects.filter(unsubscribed_at=None, bounced_at=None).exclude(Exists(bounced))
