@@ -52,7 +52,7 @@ def write_issue(*, issue_id: int | None, title: str, year: int, quarter: int, te
     """Keeps what an issue says. Raises NotNow once it is being sent: its readers have it, or get it, as it was."""
     issue = Issue() if issue_id is None else _locked(issue_id, Act.EDIT)
     issue.title, issue.year, issue.quarter, issue.text = title, year, quarter, text
-    issue.save(update_fields=None if issue.pk is None else ["title", "year", "quarter", "text"])
+    issue.save(update_fields=None if issue_id is None else ["title", "year", "quarter", "text"])
     return issue
 
 

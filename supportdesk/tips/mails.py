@@ -28,6 +28,11 @@ def unsubscribe_url(subscriber_id: int) -> str:
     return settings.BASE_URL + reverse("tips:unsubscribe", args=[unsubscribe_token(subscriber_id)])
 
 
+def unsubscribe_page() -> str:
+    """What stands for that address where there is no reader: in a test, and on the admin's page."""
+    return settings.BASE_URL + reverse("tips:tips")
+
+
 def list_id() -> str:
     """The list's name, by which mail programs sort."""
     return f"{settings.DESK_NAME} tips <tips.{settings.MAIL_DOMAIN}>"
@@ -93,7 +98,7 @@ def send_issue(issue: Issue, reader: Subscriber, *, render: Callable[[str], Rend
 
 def send_test(issue: Issue, *, email: str, name: str, key: str, at: datetime) -> OutgoingMail:
     """The issue as its readers will get it, to the admin who asks. Its last line ends nothing."""
-    rendered = render_issue(issue, gone=settings.BASE_URL + reverse("tips:tips"))
+    rendered = render_issue(issue, gone=unsubscribe_page())
     return queue_mail(
         to_address=email,
         to_name=name,

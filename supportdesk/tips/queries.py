@@ -26,6 +26,11 @@ class Progress:
     def left_out(self) -> int:
         return max(0, self.total - self.sent - self.queued - self.failed - self.ahead)
 
+    @property
+    def under_way(self) -> int:
+        """Sent or in the outbox, for the picture."""
+        return self.sent + self.queued
+
 
 def reader_count() -> int:
     """How many an issue would go to now."""

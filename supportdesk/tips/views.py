@@ -40,8 +40,9 @@ def tips(request: DeskRequest) -> HttpResponseBase:
     form = AddressForm(request.POST)
     if not form.is_valid():
         if "key" in form.errors:
-            form.data = form.data.copy()
-            form.data["key"] = uuid4().hex
+            again = request.POST.copy()
+            again["key"] = uuid4().hex
+            form.data = again
         return _page(request, form, own=own, status=422)
     services.ask(
         email=form.cleaned_data["email"],

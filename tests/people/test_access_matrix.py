@@ -20,13 +20,14 @@ from points.models import Hold, Lot, Pack, ProviderEvent, Refund, RefusedCall
 from sla.models import CalendarChange, Closure
 from supportdesk.mail.models import MailDoor
 from supportdesk.people.models import ContactAddress
+from supportdesk.tips.models import Issue, Subscriber
 from tests.cast import Cast
 from tests.people.world import INSIDE, MISSING, PEOPLE, THEIRS, Route, World, make_world, routes
 
 pytestmark = pytest.mark.rule("D22")
 
-CODES = ("200", "302", "400", "405", "410", "503")
-ALL_200, ALL_302, ALL_400, ALL_405, ALL_410, ALL_503 = (" ".join([code] * 6) for code in CODES)
+CODES = ("200", "302", "400", "404", "405", "410", "422", "503")
+ALL_200, ALL_302, ALL_400, ALL_404, ALL_405, ALL_410, ALL_422, ALL_503 = (" ".join([code] * 6) for code in CODES)
 DESK_PAGE = ("302 404 404 404 200 200", "302 404 404 404 405 405")
 DESK_ACT = "302 404 404 404 405 405"
 SIGNED_OUT_ONLY = ("200 302 302 302 302 302", "200 302 302 302 302 302")
@@ -123,6 +124,12 @@ TABLE: dict[str, tuple[str, str]] = {
     # Nothing waits for points in this world.
     "desk:carry_out_split": (DESK_ACT, "302 404 404 404 404 404"),
     "desk:withdraw_split": (DESK_ACT, "302 404 404 404 404 404"),
+    "tips:tips": (ALL_200, ALL_422),
+    "tips:asked": (ALL_200, ALL_405),
+    # Of nobody's link: it leads on, and then nowhere.
+    "tips:follow": (ALL_302, ALL_405),
+    "tips:confirm": (ALL_410, ALL_410),
+    "tips:unsubscribe": (ALL_404, ALL_404),
     "portal:home": ("200 200 200 200 302 302", ALL_405),
     "portal:report": ("200 200 200 200 404 404", "422 422 422 422 404 404"),
     "portal:releases": (ALL_200, ALL_405),
@@ -191,6 +198,8 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "mail_outgoingmail": LOOK_ONLY,
     "mail_rawmail": LOOK_ONLY | {"source": (200, 200)},
     "mail_maildoor": LOOK_ONLY | {"changelist": (200, 302)},
+    "tips_issue": EDITED | {"page": (200, 302), "mail": (200, 200)},
+    "tips_subscriber": LOOK_ONLY,
 }
 # Addresses of Django admin that are none of the desk's: shut, or of no one object.
 ADMIN_OTHER = {"admin:login", "admin:view_on_site", "admin:(<path:object_id>/)", "admin:((?P<url>.*)$)"}
@@ -278,6 +287,8 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "people_contactaddress": ContactAddress.objects.get(),
         "sla_calendarchange": CalendarChange.objects.get(),
         "sla_closure": Closure.objects.get(),
+        "tips_issue": Issue.objects.get(),
+        "tips_subscriber": Subscriber.objects.get(),
         "mail_outgoingmail": world.incident.mails.get(mail__kind="incident_opened").mail,
         "mail_rawmail": world.held.raw_mail,
         "mail_maildoor": MailDoor.objects.get_or_create(name="out")[0],

@@ -22,6 +22,8 @@ from sla.closing import add_closure
 from sla.closures import Reach, Rule
 from supportdesk.demo import mailbox
 from supportdesk.people.models import ContactAddress
+from supportdesk.tips.models import Issue
+from supportdesk.tips.services import subscribe_own
 from tests.cast import Cast
 from tests.incidents_helpers import a_report, key, mailed, opened, signed_in
 from tests.points.ledger import bought, charged, on_hold
@@ -114,6 +116,8 @@ def _sold(cast: Cast, *, at: datetime) -> None:
     add_closure(rule=rule, by=cast.admin, at=at, key=key())
     BlockedSender.objects.create(address="spam@shop.example", blocked_at=at)
     ContactAddress.objects.create(contact=cast.stranger, address="otto@home.example", added_at=at)
+    Issue.objects.create(title=f"Draft {INSIDE}", year=at.year, quarter=1, text=INSIDE)
+    subscribe_own(email=f"{INSIDE}@other.example", at=at)
     RefusedCall.objects.create(day=at.date(), reason="bad signature", last_at=at)
 
 
