@@ -40,10 +40,13 @@ class File:
 
 
 class _WirePolicy(EmailPolicy):
-    """Folds message ids at the spaces between them: the library would encode a long one, and break the thread."""
+    """Folds message ids at the spaces between them: the library would encode a long one, and break the thread.
+
+    And the address that unsubscribes (RFC 8058): encoded, no mail program would find it.
+    """
 
     def fold(self, name: str, value: Any) -> str:
-        if name in ("Message-ID", "In-Reply-To", "References"):
+        if name in ("Message-ID", "In-Reply-To", "References", "List-Unsubscribe"):
             return f"{name}: " + f"{self.linesep} ".join(value.split()) + self.linesep
         folded: str = super().fold(name, value)
         return folded

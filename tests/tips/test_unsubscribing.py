@@ -50,7 +50,10 @@ def test_as_a_mail_program_does_it(queued: Issue, server: MailServer, clock_at: 
     assert got["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert str(got["List-Id"]).endswith("<tips.support.quillmark.example>")
     assert got["Auto-Submitted"] == "auto-generated"
-    path = urlsplit(str(got["List-Unsubscribe"]).strip("<>")).path
+    # On the wire as it is: the library would encode so long a word, and no mail program would find the address.
+    address = dict(got.raw_items())["List-Unsubscribe"].strip()
+    assert address.startswith("<http://testserver/tips/unsubscribe/")
+    path = urlsplit(address.strip("<>")).path
     program = Client(enforce_csrf_checks=True)
     for _time in range(2):
         answer = program.post(path, **ONE_CLICK)
