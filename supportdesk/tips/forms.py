@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy
 from supportdesk.mail.outgoing import can_be_mailed
 from supportdesk.policy import POLICY
 from supportdesk.tips.models import Issue
+
+YEARS: Final = (2000, 2999)
 
 
 class AddressForm(forms.Form):
@@ -40,12 +42,15 @@ class IssueForm(forms.ModelForm[Issue]):
     class Meta:
         model = Issue
         fields = ("title", "year", "quarter", "text")
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "text": forms.Textarea(attrs={"rows": 30, "cols": 90, "maxlength": POLICY.tips_text_max})
+        }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["text"].max_length = POLICY.tips_text_max  # type: ignore[attr-defined]
-        self.fields["text"].widget.attrs |= {"rows": 30, "cols": 90, "maxlength": POLICY.tips_text_max}
-        self.fields["year"].min_value, self.fields["year"].max_value = 2000, 2999  # type: ignore[attr-defined]
+    def clean_year(self) -> int:
+        year: int = self.cleaned_data["year"]
+        if not YEARS[0] <= year <= YEARS[1]:
+            raise forms.ValidationError(_("Give the year with four digits."))
+        return year
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"].replace("\r\n", "\n")
