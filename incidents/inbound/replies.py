@@ -75,7 +75,7 @@ def answer_held(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
 
 
 def answer_too_big(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
-    """Tells the sender of a mail larger than the desk takes where the file goes instead, once in 24 hours (D28, D31)."""
+    """Tells the sender of a mail larger than the desk takes where the file goes instead, once a day (D28, D31)."""
     _reply(mails.too_big, mails.TOO_BIG, mail=mail, raw=raw, at=at)
 
 
