@@ -28,6 +28,7 @@ from supportdesk.mail.quotes import Kind, line_kinds
 FOLDED_HTML_CHARS_MAX = 2_000_000  # what is longer is shown as it is
 
 _Part = Kind | Literal["", "mixed"]
+_Piece = str | etree._Element
 _BLOCKS = frozenset(
     [
         *(
@@ -251,15 +252,30 @@ class _Folder:
 
     def _wrap(self, element: etree._Element, children: list[etree._Element]) -> None:
         """Puts each run of children and words of one kind into ``<details>``; blank ones go with what is above."""
-        pieces: list[tuple[_Part, str | etree._Element]] = list(self._words(element.text, self.lines.first[element]))
+        pieces: list[tuple[_Part, _Piece]] = list(self._words(element.text, self.lines.first[element]))
         for child in children:
             pieces.append((self.parts[child], child))
             tail, child.tail = child.tail, None
             element.remove(child)
             pieces.extend(self._words(tail, self.lines.after[child]))
         element.text = None
-        into, open_kind = element, ""
-        blank: list[str | etree._Element] = []
+        held: list[_Piece] = []
+        for kind, run in self._runs(pieces):
+            if kind:
+                details = element.makeelement("details", {"class": kind})
+                summary = etree.SubElement(details, "summary")
+                summary.text = self.words[kind]
+                _fill(details, run, last=summary)
+                held.append(details)
+            else:
+                held.extend(run)
+        _fill(element, held, last=None)
+
+    def _runs(self, pieces: list[tuple[_Part, _Piece]]) -> Iterator[tuple[str, list[_Piece]]]:
+        """Neighbours of one kind together; what is blank stays with what is above it, but not at the end of a fold."""
+        open_kind = ""
+        run: list[_Piece] = []
+        blank: list[_Piece] = []
         for part, piece in pieces:
             if not part:
                 blank.append(piece)
@@ -267,19 +283,12 @@ class _Folder:
             kind = part if part in self.words else ""
             if kind != open_kind:
                 if not open_kind:
-                    _append(element, blank)
-                    blank = []
-                into = element
-                if kind:
-                    into = etree.SubElement(element, "details", {"class": kind})
-                    etree.SubElement(into, "summary").text = self.words[kind]
-                elif open_kind:
-                    _append(element, blank)
-                    blank = []
-                open_kind = kind
-            _append(into, [*blank, piece])
+                    run, blank = run + blank, []
+                yield open_kind, run
+                open_kind, run = kind, []
+            run += [*blank, piece]
             blank = []
-        _append(into, blank)
+        yield open_kind, run + blank
 
     def _words(self, text: str | None, span: tuple[int, int]) -> Iterator[tuple[_Part, str]]:
         """The stretch of text, cut between its lines where they are of several kinds."""
@@ -302,14 +311,21 @@ def _kept_lines(text: str) -> list[str]:
     return [f"{line}\n" for line in lines] + [last]
 
 
-def _append(parent: etree._Element, pieces: list[str | etree._Element]) -> None:
-    for piece in pieces:
-        if not isinstance(piece, str):
+def _fill(parent: etree._Element, pieces: list[_Piece], *, last: etree._Element | None) -> None:
+    """Puts the pieces into ``parent`` below its child ``last``; words are joined once, whatever their number."""
+    words: list[str] = []
+    for piece in [*pieces, None]:
+        if isinstance(piece, str):
+            words.append(piece)
+            continue
+        if words and last is None:
+            parent.text = "".join(words)
+        elif words and last is not None:
+            last.tail = "".join(words)
+        words = []
+        if piece is not None:
             parent.append(piece)
-        elif len(parent):
-            parent[-1].tail = (parent[-1].tail or "") + piece
-        else:
-            parent.text = (parent.text or "") + piece
+            last = piece
 
 
 def _written(root: etree._Element) -> Iterator[str]:

@@ -47,7 +47,7 @@ _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _ADDRESS = re.compile(r"[<(\[]\s*(?:mailto:)?[^\s<>()\[\]@]{1,200}@[^\s<>()\[\]]{1,200}\s*[>)\]]")
 _NOBODY = re.compile(rf"(?<!\w)(?:{_words(NO_PEOPLE)})(?!\w)")
 _DASHES = "-_=*–— "
-_NOTES = re.compile(r".{1,80}---+ ?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}---")
+_NOTES = re.compile(r".{1,80}-{3,5} ?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}-{3}")
 _LABEL_CHARS = 25
 
 
