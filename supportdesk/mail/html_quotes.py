@@ -25,7 +25,9 @@ from supportdesk.mail.quote_words import (
 )
 from supportdesk.mail.quotes import Kind, line_kinds
 
-FOLDED_HTML_CHARS_MAX = 2_000_000  # what is longer is shown as it is
+# What is longer, or made of more tags, is shown as it is: a page must not wait for it.
+FOLDED_HTML_CHARS_MAX = 1_000_000
+FOLDED_TAGS_MAX = 30_000
 
 _Part = Kind | Literal["", "mixed"]
 _Piece = str | etree._Element
@@ -135,7 +137,7 @@ def fold_html(html: str, *, quoted_word: str, signature_word: str) -> str:
 
 def _tree(html: str) -> etree._Element | None:
     """The body of ``html``, or None where there is no tag in it, or where the parser would leave something out."""
-    if len(html) > FOLDED_HTML_CHARS_MAX or not _TAG.search(html):
+    if len(html) > FOLDED_HTML_CHARS_MAX or html.count("<") > FOLDED_TAGS_MAX or not _TAG.search(html):
         return None
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     source = html.replace("\0", "").encode("utf-8", "replace")

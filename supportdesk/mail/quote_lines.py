@@ -198,14 +198,14 @@ def is_header(lines: Lines, at: int) -> bool:
             if below > last + 1 or "subject" in roles:
                 break
             continue
+        if words[:_LABEL_CHARS].lower().partition(":")[0] in RAW_LABELS:
+            return False
         role = _label(words)
         # Long lists of recipients go on in lines without a label.
         if not role and "@" not in words and ";" not in words:
             if below > last + 1 or roles >= {"from", "date", "subject"}:
                 break
             continue
-        if words[:_LABEL_CHARS].lower().partition(":")[0] in RAW_LABELS:
-            return False
         last = below
         if role:
             roles.add(role)
