@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape as html_escape
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import lxml.html
 from lxml import etree
@@ -30,7 +30,7 @@ FOLDED_HTML_CHARS_MAX = 1_000_000
 FOLDED_TAGS_MAX = 30_000
 
 _Part = Kind | Literal["", "mixed"]
-_Piece = str | etree._Element
+_Piece: TypeAlias = "str | etree._Element"
 _BLOCKS = frozenset(
     [
         *(
@@ -126,13 +126,14 @@ def fold_html(html: str, *, quoted_word: str, signature_word: str) -> str:
     root = _tree(html)
     if root is None:
         return html
+    around = root[0]
     lines = _read(root)
     kinds = lines.kinds()
     said = any(kind == "said" and words for kind, words in zip(kinds, lines.texts, strict=True))
     if not said or all(kind == "said" for kind in kinds):
         return html
     _Folder(lines=lines, kinds=kinds, words={"quoted": quoted_word, "signature": signature_word}).fold(root)
-    return "".join(_written(root))
+    return "".join(_written(root, around))
 
 
 def _tree(html: str) -> etree._Element | None:
@@ -330,9 +331,14 @@ def _fill(parent: etree._Element, pieces: list[_Piece], *, last: etree._Element 
             last = piece
 
 
-def _written(root: etree._Element) -> Iterator[str]:
-    """The document without the element that was put around it."""
-    first = root[0]
-    yield html_escape(first.text or "", quote=False)
-    for element in [*first, *root[1:]]:
-        yield etree.tostring(element, encoding="unicode", method="html")
+def _written(root: etree._Element, around: etree._Element) -> Iterator[str]:
+    """The document without the element that was put around it, unless that was folded as a whole."""
+    yield html_escape(root.text or "", quote=False)
+    for element in root:
+        if element is not around:
+            yield etree.tostring(element, encoding="unicode", method="html")
+            continue
+        yield html_escape(element.text or "", quote=False)
+        for inner in element:
+            yield etree.tostring(inner, encoding="unicode", method="html")
+        yield html_escape(element.tail or "", quote=False)

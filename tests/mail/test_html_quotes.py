@@ -31,7 +31,7 @@ def shown(html: str) -> str:
     document = lxml.html.document_fromstring(f"<html><body><div>{html}</div></body></html>")
     for details in document.xpath("//details[@class='quoted' or @class='signature']"):
         details.drop_tree()
-    return " ".join(document.text_content().split())
+    return " ".join(" ".join(document.xpath("//text()")).split())
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,14 @@ def shown(html: str) -> str:
     [
         CITE,
         '<div class="moz-cite-prefix">On 1.12.26 Tess wrote:</div><blockquote type="cite">Does it?</blockquote>',
-        '<div class="gmail_quote"><div class="gmail_attr">On …</div><blockquote class="gmail_quote">Does it?</blockquote></div>',
+        '<div class="gmail_quote"><div class="gmail_attr">On …</div>'
+        '<blockquote class="gmail_quote">Does it?</blockquote></div>',
         '<div class="yahoo_quoted"><div>On …</div><div>Does it?</div></div>',
         '<div id="x_divRplyFwdMsg">Fra: Tess</div><div>Does it?</div>',
         '<div style="border:none;border-top:solid #E1E1E1 1.0pt"><p>Fròm: Tess</p></div><p>Does it?</p>',
         '<hr><div id="divRplyFwdMsg"><b>From:</b> Tess<br></div><p>Does it?</p>',
-        '<div class="protonmail_quote">On 1.12.26 Tess &lt;a@b.example&gt; wrote:<br><blockquote class="protonmail_quote">Does it?</blockquote></div>',
+        '<div class="protonmail_quote">On 1.12.26 Tess &lt;a@b.example&gt; wrote:<br>'
+        '<blockquote class="protonmail_quote">Does it?</blockquote></div>',
         "<p>On Tue, Dec 1, 2026 Tess &lt;<a href='mailto:a@b.example'>a@b.example</a>&gt; wrote:</p><p>Does it?</p>",
         "<p><b>Von:</b> Tess<br><b>Gesendet:</b> Dienstag<br><b>An:</b> Olive<br><b>Betreff:</b> x</p><p>Does it?</p>",
         "<table><tr><td><p>Please answer above this line.</p></td></tr><tr><td>Does it?</td></tr></table>",
@@ -66,6 +68,7 @@ def test_what_programs_mark_or_say_is_quoted_is_folded(own: str, quote: str):
     "signature",
     [
         '<div class="gmail_signature">Olive</div>',
+        '</div><div id="Signature">Olive</div>',
         '<pre class="moz-signature" cols="72">-- \nOlive</pre>',
         '<div id="Signature"><p>Olive</p></div>',
         '<div id="AppleMailSignature">Olive</div>',
