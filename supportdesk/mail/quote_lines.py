@@ -17,6 +17,7 @@ from supportdesk.mail.quote_words import (
     OPENINGS,
     RAW_LABELS,
     REPLY_LINES,
+    TELLING,
     VERBLESS,
     VERBS,
     VERBS_WITHIN,
@@ -46,6 +47,7 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}[./-]\d{1,2}[./-]\
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _ADDRESS = re.compile(r"[<(\[]\s*(?:mailto:)?[^\s<>()\[\]@]{1,200}@[^\s<>()\[\]]{1,200}\s*[>)\]]")
 _NOBODY = re.compile(rf"(?<!\w)(?:{_words(NO_PEOPLE)})(?!\w)")
+_TELLING = re.compile(rf"(?<!\w)(?:{_words(TELLING)})(?!\w)")
 _DASHES = "-_=*–— "
 _NOTES = re.compile(r".{1,80}-{3,5} ?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}-{3}")
 _LABEL_CHARS = 25
@@ -105,6 +107,9 @@ def attribution(lines: Lines, at: int) -> tuple[int, Weight] | None:
     dated = bool(_DATE_FIRST.match(first))
     if not (opening or dated or "@" in first or first.endswith((":", "<", ","))):
         return None
+    head, gap, _text = first.partition(":   ")
+    if gap and opening and _weight(f"{head}:", lone=True, opening=True, dated=dated) == "sure":
+        return at, "sure"  # Yahoo's app goes on in the same line
     for end in range(at, min(at + ATTRIBUTION_LINES, len(lines))):
         if not lines.words[end] or lines.depths[end] != lines.depths[at]:
             return None
@@ -135,7 +140,7 @@ def _weight(said: str, *, lone: bool, opening: bool, dated: bool) -> Weight | No
     date = _YEAR.search(said)
     clock = _TIME.search(said)
     if address and verb and (date or not _NOBODY.search(said)):
-        return "sure"
+        return "marked" if _TELLING.search(said) else "sure"
     if address and date and clock and any(word in said for word in VERBLESS):
         return "sure"
     if address and date:
@@ -146,6 +151,12 @@ def _weight(said: str, *, lone: bool, opening: bool, dated: bool) -> Weight | No
     if verb and short and (opening or dated or address or "@" in said or (lone and said.endswith(f"{verb[0]}:"))):
         return "marked"
     return None
+
+
+def is_arrowed(lines: Lines, at: int) -> bool:
+    """True for ">>> Tess <address> date >>>", below which GroupWise puts the old mail as it was."""
+    words = lines.words[at]
+    return lines.depths[at] >= 3 and words.endswith(">>>") and bool(_YEAR.search(words))
 
 
 def begins_mail(lines: Lines, at: int) -> bool:

@@ -82,7 +82,10 @@ VERBLESS = ("年", " г. в ", " г. ", "년", "от:", " от ")
 # "On Monday the installer wrote:" quotes no person.
 NO_PEOPLE = ("the", "it", "its", "our", "my", "this", "your", "der", "die", "das", "unser", "unsere", "mein", "meine")
 
-# Between dashes, or for itself where _FORWARDS says so; below it another mail stands.
+# Nor does "…, and he wrote:", whatever date and address it names.
+TELLING = ("he", "she", "they", "ich", "wir", "er", "nous", "elle")
+
+# Between dashes, or for itself where FORWARDS says so; below it another mail stands.
 MARKS = frozenset(
     [
         *("original message", "original", "forwarded message", "reply message", "original-nachricht", "begin quote"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from supportdesk.mail.quote_lines import Lines, above_reply_line, attribution, begins_mail, is_reply_line
+from supportdesk.mail.quote_lines import Lines, above_reply_line, attribution, begins_mail, is_arrowed, is_reply_line
 from supportdesk.mail.quote_signatures import signature_in
 
 Kind = Literal["said", "quoted", "signature"]
@@ -86,7 +86,10 @@ def _quoted(lines: Lines) -> tuple[list[Kind], list[int], bool]:
     proved = False
     while len(kinds) < len(lines):
         at = len(kinds)
-        if lines.marked(at):
+        if is_arrowed(lines, at) and not lines.marked(lines.following[at]):
+            proved = True
+            kinds.extend(["quoted"] * (len(lines) - at))
+        elif lines.marked(at):
             fresh = at == 0 or not lines.marked(at - 1)
             if not proved and (is_reply_line(lines, at) or (fresh and _attributed(lines, at))):
                 proved = True

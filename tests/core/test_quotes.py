@@ -140,6 +140,9 @@ def test_attributions_of_many_languages_are_known(attribution: str, mark: str, o
         "보낸 사람: Tess\n보낸 날짜: 2026년 11월 27일\n받는 사람: Olive\n제목: x",
         "De\xa0: Tess\nEnvoyé\xa0: mardi\nÀ\xa0: Olive\nObjet\xa0: x",
         "Gesendet: Dienstag, 1. Dezember 2026 um 10:00 Uhr\nVon: Tess <tess@desk.example>\nAn: Olive\nBetreff: x",
+        ">>> Tess Tester <tess@desk.example> 27.11.2026 15:20 >>>",
+        '------ Originalnachricht ------\nVon "Tess" <tess@desk.example>\nAn Olive\nDatum 27.11.2026',
+        "  On Fri, Nov 27, 2026 at 3:20 PM, Tess<tess@desk.example> wrote:   Hello Olive,",
         "From: Tess\n\nDate: Friday\n\nTo: Olive\n\nSubject: x",
         "From: Tess\nSent: Friday\nTo: Olive <a@b.example>; Carl <c@d.example>;\nEve <e@f.example>\nSubject: x",
         "От: Tess\nОтправлено: 27 ноября 2026 г. 15:20\nКому: Olive\nТема: x",
@@ -205,6 +208,8 @@ def test_what_programs_and_firms_put_below_is_signature(signature: str, below: s
         "-----\nOriginal message: none\n-----\n",
         "__________\n\nName: Olive\nDate: Friday\n",
         "Your mail says: Please answer above this line. Where is that?\n",
+        "On 1.12.2026 10:00 I asked Carl (carl@acme.example) and he wrote:\n\nit stops\n\nWhat now?\n",
+        ">>> 1 >>> 2\n\nIs it true?\n",
         "I tried this:\n\n* On 1.12.2026 10:00 a reset:\n> done\n",
     ],
 )

@@ -10,6 +10,7 @@ import lxml.html
 import pytest
 
 from supportdesk.mail.html_quotes import fold_html
+from supportdesk.mail.html_text import text_of_html
 from supportdesk.mail.parse import ParsedMail, parse
 from supportdesk.mail.quotes import fold
 
@@ -78,3 +79,10 @@ def test_html_is_folded_as_its_text_is(name: str):
     for kind in ("quoted", "signature"):
         for part in expected[kind]:
             assert words(part).replace(" ", "") in told[kind].replace(" ", "")
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_html_made_text_is_folded_alike(name: str):
+    parsed, expected = read(name)
+    said = "".join(piece.text for piece in fold(text_of_html(parsed.html), answers=True) if piece.kind == "said")
+    assert not parsed.html or words(said).replace(" ", "") == words(expected["said"]).replace(" ", "")
