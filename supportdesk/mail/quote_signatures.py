@@ -19,8 +19,10 @@ DISCLAIMER_CHARS = 2_000
 
 _DEVICES_BY_BEGINNING = tuple(begins for begins, _ends in DEVICES)
 _RULE = re.compile(r"[-_=*~#]{3,}")
-# What stands in code, logs and scripts, and in nobody's signature.
-_TECHNICAL = re.compile(r"\d\d:\d\d:\d\d|[{}\\$`]|;$|::|\(\)|^\d+[:)]|-\d+-|^--|^(?:at|in) \S+\(|^[<>+] |^@@|^\w+ ?= ?")
+# What stands in code, logs, scripts and postscripts, and in nobody's signature.
+_TECHNICAL = re.compile(
+    r"\d\d:\d\d:\d\d|[{}\\$`]|;$|::|\(\)|^\d+[:)]|-\d+-|^--|^(?:at|in) \S+\(|^[<>+] |^@@|^[Pp][.]? ?[Ss][.]?[: ]|^\w+ ?= ?"
+)
 
 
 def signature_in(lines: Lines, begin: int, end: int) -> int:

@@ -209,6 +209,7 @@ def test_what_programs_and_firms_put_below_is_signature(signature: str, below: s
         "__________\n\nName: Olive\nDate: Friday\n",
         "Your mail says: Please answer above this line. Where is that?\n",
         "On 1.12.2026 10:00 I asked Carl (carl@acme.example) and he wrote:\n\nit stops\n\nWhat now?\n",
+        "-- \nOlive\n\nPS: It also smells.\n",
         ">>> 1 >>> 2\n\nIs it true?\n",
         "I tried this:\n\n* On 1.12.2026 10:00 a reset:\n> done\n",
     ],
