@@ -21,7 +21,8 @@ _DEVICES_BY_BEGINNING = tuple(begins for begins, _ends in DEVICES)
 _RULE = re.compile(r"[-_=*~#]{3,}")
 # What stands in code, logs, scripts and postscripts, and in nobody's signature.
 _TECHNICAL = re.compile(
-    r"\d\d:\d\d:\d\d|[{}\\$`]|;$|::|\(\)|^\d+[:)]|-\d+-|^--|^(?:at|in) \S+\(|^[<>+] |^@@|^[Pp][.]? ?[Ss][.]?[: ]|^\w+ ?= ?"
+    r"\d\d:\d\d:\d\d|[{}\\$`]|;$|::|\(\)|^\d+[:)]|^[A-Za-z]\S*-\d+-|^--|^(?:at|in) \S+\(|^[<>+] |^@@"
+    r"|^[Pp][.]? ?[Ss][.]?[: ]|^\w+ ?= ?"
 )
 
 

@@ -167,6 +167,7 @@ def test_headers_of_many_languages_are_known(header: str, own: str):
         "Ce message et ses pièces jointes sont confidentiels.",
         "Sent from my iPhone\n\nThis message is confidential.\n\nPlease consider the environment before printing this.",
         "-- \nOlive\n\nSent from my iPhone",
+        "-- \nOlive\n+44-20-7946-0000",
         "--\nOlive Owner\nTel. +49 (30) 5550-100 | https://acme.example",
     ],
 )
