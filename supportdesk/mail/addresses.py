@@ -85,6 +85,8 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
             into = words
         else:
             into.append(letter)
+            if angle is not None and into is words and not letter.isspace():
+                angle.append("<")  # words behind an address: some read another address in them
     # What was never closed is one broken mailbox: it must not pass for none.
     if quoted or comment or into is not words:
         yield "".join(words).strip(), "" if angle is None else "".join(angle).rstrip(",") + "<"

@@ -29,6 +29,8 @@ _FIELD_NAME = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BOUNDARY_REST = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 _LINE_FEED = 10
+_DOUBLED_RETURN = re.compile(rb"(?<!\r)\r{2,}\n")
+_CONTROL = re.compile(rb"\r(?!\n)|\x00")
 # A question mark inside is against the standard, and written: only "?=" ends a word, and "=?" begins another one.
 _ENCODED_WORD = re.compile(r"=\?([!-<>@-~]{1,60})\?([bBqQ])\?((?:[^?=]|=(?!\?(?!=))|\?(?!=)){0,1000}?)\?=")
 _TRANSFER_JUNK = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
@@ -89,9 +91,14 @@ class Mime:
 
 
 def take_apart(source: bytes) -> Mime:
-    """The parts of a mail in their order. ``problems``: too_deep, too_many_parts, broken, long_header."""
+    """The parts of a mail in their order.
+
+    ``problems``: too_deep, too_many_parts, broken, long_header, control_in_header.
+    """
     if b"\n" not in source:  # of a Macintosh of old: one line to everybody else
         source = source.replace(b"\r", b"\n")
+    elif b"\r\r\n" in source:  # line ends made into line ends once too often
+        source = _DOUBLED_RETURN.sub(b"\r\n", source)
     mime: Mime | None = None
     # A stack, not recursion: (start, end, depth, alternative around it, type if none is named).
     waiting: list[tuple[int, int, int, int, str]] = [(0, len(source), 0, 0, "text/plain")]
@@ -102,6 +109,9 @@ def take_apart(source: bytes) -> Mime:
         content_type, parameters = _type_of(headers, content_type)
         if mime is None:
             mime = Mime(headers=headers, content_type=content_type, parameters=parameters)
+            # Some end a line there: to them the mail has other fields, and another sender.
+            if _CONTROL.search(source, start, body_start):
+                mime.problems.add("control_in_header")
         if long:
             mime.problems.add("long_header")
         seen += 1

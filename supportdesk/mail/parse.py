@@ -53,7 +53,9 @@ _NAMES = {
     "application/x-pkcs7-mime": "smime.p7m",
 }
 # With one of these the mail may say more, or something else, than was read.
-_UNSOUND = frozenset({"broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"})
+_UNSOUND = frozenset(
+    {"control_in_header", "broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"}
+)
 _DMARC_FAIL = re.compile(r"\s*dmarc\s*=\s*fail\b", re.IGNORECASE)
 _BRACKETS = re.compile(r"([()])")
 _TAG = re.compile(r"<[^<>]*>?")

@@ -130,7 +130,7 @@ def test_a_subject_is_one_line_of_text(head: bytes, subject: str):
     [
         (b"Content-Type: text/plain; charset=x-foo\r\n", b"Gr\xc3\xb6\xc3\x9fe", "Größe", ("unknown_charset",)),
         (b"Content-Type: text/plain; charset=idna\r\n", b"a", "a", ("unknown_charset",)),
-        (b'Content-Type: text/plain; charset="a\x00b"\r\n', b"a", "a", ("unknown_charset",)),
+        (b'Content-Type: text/plain; charset="a\x00b"\r\n', b"a", "a", ("control_in_header", "unknown_charset")),
         (b"Content-Type: text/plain; charset=us-ascii\r\n", b"Gr\xf6\xdfe", "Größe", ()),
         (b"Content-Type: text/plain; charset=iso-8859-15\r\n", b"\xa4", "€", ()),
         (b"", b"a\x00b\r\nc\rd", "ab\nc\nd", ()),

@@ -5,8 +5,8 @@ not looked at:
 
 - of the reading: ``from``, ``from_name``, ``to``, ``subject``, ``text`` (whole), ``said`` (what is left unfolded),
   ``quoted`` and ``signature`` (substrings that are folded so), ``html`` (substrings), ``attachments`` (name, type,
-  size, or some of these; all files, in order), ``problems``, ``automatic`` (the reason), ``bounced``, ``delayed``, ``returned_id``,
-  ``encrypted``, ``dmarc_failed``;
+  size, or some of these; all files, in order), ``problems``, ``automatic`` (the reason), ``bounced``, ``delayed``,
+  ``returned_id``, ``encrypted``, ``dmarc_failed``;
 - of the filing: ``outcome``, ``reason``; ``mail_from`` and ``rcpt_to`` are the envelope.
 
 In the .eml and in texts of the .json ``{{number}}``, ``{{shown}}``, ``{{reply}}``, ``{{message_id}}`` and ``{{desk}}``
@@ -61,7 +61,7 @@ class Sample:
         """What is expected of it."""
         text = self.path.with_suffix(".json").read_text(encoding="utf-8")
         for name, value in values.items():
-            text = text.replace("{{%s}}" % name, value)
+            text = text.replace(f"{{{{{name}}}}}", value)
         expected: dict[str, Any] = json.loads(text)
         return expected
 

@@ -1,22 +1,31 @@
-"""An incident with all that hangs on it, as a picture to compare: what a mail must not change is the same after it."""
+"""The incidents with all that hangs on them, as pictures to compare before and after a mail."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import F, Model, QuerySet
 
-from incidents.models import Attachment, Incident, Message
+from incidents.models import Attachment, Incident, IncidentClock, IncidentMail, Message, TimelineEntry
 
 
-def picture(incident: Incident) -> list[dict[str, Any]]:
-    """The rows of the incident, its messages with their files, its timeline, its clocks and its mails."""
-    rows: list[Model] = [
-        Incident.objects.get(pk=incident.pk),
-        *incident.messages.order_by("pk"),
-        *Attachment.objects.filter(message__in=Message.objects.filter(incident=incident)).order_by("pk"),
-        *incident.timeline.order_by("pk"),
-        *incident.clocks.order_by("pk"),
-        *incident.mails.order_by("pk"),
+def pictures() -> dict[int, list[tuple[Any, ...]]]:
+    """The rows of each incident: its own, its messages with their files, its timeline, its clocks and its mails."""
+    rows: list[QuerySet[Any]] = [
+        Incident.objects.annotate(of=F("pk")),
+        Message.objects.annotate(of=F("incident")),
+        Attachment.objects.filter(message__isnull=False).annotate(of=F("message__incident")),
+        TimelineEntry.objects.annotate(of=F("incident")),
+        IncidentClock.objects.annotate(of=F("incident")),
+        IncidentMail.objects.annotate(of=F("incident")),
     ]
-    return [{field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields} for row in rows]
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for query in rows:
+        for row in query.order_by("pk"):
+            found[row.of].append(_values(row))
+    return dict(found)
+
+
+def _values(row: Model) -> tuple[Any, ...]:
+    return (type(row).__name__, *(getattr(row, field.attname) for field in row._meta.concrete_fields))
