@@ -55,6 +55,7 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
     """What stands between the commas: the words, quotes taken off and comments left out, and what ``<>`` holds."""
     words: list[str] = []
     angle: list[str] | None = None
+    spoiled = False
     into, quoted, escaped, comment = words, False, False, 0
     for letter in value + ",":
         if escaped:
@@ -80,13 +81,13 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
             into = words
         elif letter in ",;" and into is words:
             if angle is not None or "".join(words).strip():
-                yield "".join(words).strip(), None if angle is None else "".join(angle)
-            words, angle = [], None
+                yield "".join(words).strip(), "<" if spoiled else None if angle is None else "".join(angle)
+            words, angle, spoiled = [], None, False
             into = words
         else:
             into.append(letter)
-            if angle is not None and into is words and not letter.isspace():
-                angle.append("<")  # words behind an address: some read another address in them
+            # Words behind an address, and groups: some read another address in them.
+            spoiled |= into is words and (letter == ":" or (angle is not None and not letter.isspace()))
     # What was never closed is one broken mailbox: it must not pass for none.
     if quoted or comment or into is not words:
         yield "".join(words).strip(), "" if angle is None else "".join(angle).rstrip(",") + "<"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _RETURNS = re.compile(rb"(?<!\r)\r{2,}\n")
+_SPACED_NAME = re.compile(rb"^([!-9;-~]{1,100})[ \t]+:", re.MULTILINE)
 _MARKED = re.compile(r"[()\"\\]")
 
 
@@ -24,14 +26,18 @@ class SecondOpinion:
         if b"\n" not in source:
             source = source.replace(b"\r", b"\n")
         self.source = source
-        self.head: Message = message_from_bytes(_BLANK_LINE.split(source, maxsplit=1)[0] + b"\n\n")
+        head = _BLANK_LINE.split(source, maxsplit=1)[0]
+        self.head: Message = message_from_bytes(_SPACED_NAME.sub(rb"\1:", head) + b"\n\n")
 
     def sender(self) -> str:
         """The one address of the one From field in small letters; empty where there is none or more than one."""
         fields = self.head.get_all("from") or []
         if len(fields) != 1:
             return ""
-        found = [address for _name, address in getaddresses([str(fields[0])]) if address]
+        try:
+            found = [address for _name, address in getaddresses([str(fields[0])]) if address]
+        except RecursionError:  # the library's own limit: what it cannot read is no sender
+            return ""
         return found[0].lower() if len(found) == 1 else ""
 
     def names(self, *, number: str, ids: list[str], tokens: list[str]) -> bool:
@@ -62,5 +68,5 @@ def _decoded(value: object) -> str:
             word if isinstance(word, str) else word.decode("latin-1" if charset is None else charset, "replace")
             for word, charset in parts
         )
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, MessageError):
         return str(value)

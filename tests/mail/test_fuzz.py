@@ -27,6 +27,7 @@ SERVER = "support.quillmark.example"
 SOURCE_MAX = 60_000
 # The only mails to people outside that a mail may cause: answers to what is held or made a draft (D27).
 ANSWERS = ("not_filed", "draft")
+ANSWERS_MAX = 10
 HOUR = timedelta(hours=1)
 
 
@@ -50,7 +51,7 @@ def test_damaged_mails_are_kept_and_do_no_harm(cast: Cast, at: datetime, batch: 
         "desk": DESK,
     }
     sources = [source for sample in samples() if len(source := sample.source(values)) <= SOURCE_MAX]
-    before = pictures()
+    before, sent = pictures(), set(OutgoingMail.objects.values_list("pk", flat=True))
     outcomes: Counter[str] = Counter()
     for index in range(BATCH):
         source = mutated(f"{batch}/{index}", sources)
@@ -63,7 +64,11 @@ def test_damaged_mails_are_kept_and_do_no_harm(cast: Cast, at: datetime, batch: 
     assert {pk for pk in before | now if before.get(pk) != now.get(pk)} <= {incident.pk}
     assert sum(outcomes.values()) == BATCH
     assert {"added", "held", "automatic"} <= set(outcomes), "the damage is so great that nothing is tried"
-    _answers_within_their_budget()
+    # Only answers to what is held or made a draft leave the house, and few to one address (D27, D28).
+    told = OutgoingMail.objects.exclude(pk__in=sent).exclude(kind__startswith="staff_")
+    assert {mail.kind for mail in told if not mail.kind.startswith(ANSWERS)} == set()
+    counts = Counter((mail.kind, mail.to_address.lower()) for mail in told)
+    assert all(count <= ANSWERS_MAX for count in counts.values()), counts
 
 
 def _one(source: bytes, *, incident: Incident, cast: Cast, ours: list[str], reply: str, at: datetime) -> str:
@@ -85,11 +90,3 @@ def _one(source: bytes, *, incident: Incident, cast: Cast, ours: list[str], repl
             assert opinion.sender() == cast.owner.email
             assert not opinion.failed_dmarc(SERVER)
     return str(raw.outcome)
-
-
-def _answers_within_their_budget() -> None:
-    outside = OutgoingMail.objects.exclude(kind__startswith="staff_").exclude(kind__startswith="incident_")
-    assert {mail.kind for mail in outside if not mail.kind.startswith(ANSWERS)} == set()
-    assert OutgoingMail.objects.filter(kind__startswith="incident_").count() == 6, "two for each incident, from before"
-    told = Counter((mail.kind, mail.about) for mail in outside)
-    assert all(count <= 10 for count in told.values()), told
