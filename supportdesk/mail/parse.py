@@ -19,7 +19,7 @@ from supportdesk.mail.flowed import unflowed
 from supportdesk.mail.html_text import text_of_html
 from supportdesk.mail.mime import Headers, Mime, Part, decode_words, take_apart
 from supportdesk.mail.reports import Bounce, report_in
-from supportdesk.mail.sealed import SEALS, is_encrypted, unarmored
+from supportdesk.mail.sealed import SEALS, is_encrypted, opened, unarmored
 from supportdesk.mail.texts import message_ids, one_line, storable
 from supportdesk.mail.uuencoded import without_uuencoded
 
@@ -145,7 +145,7 @@ def content_digest(parsed: ParsedMail) -> str:
 
 
 def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str | None) -> ParsedMail:
-    mime = take_apart(source)
+    mime = opened(take_apart(source))
     headers, problems = mime.headers, mime.problems
     senders = _people(headers, "from")
     sender = senders[0] if len(senders) == 1 else Mailbox(name="", address="")
