@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from incidents.access import held_for, messages_for, settled_for
+from incidents.held import BECAUSE
 from incidents.inbound import (
     AlreadySettled,
     attach_held,
