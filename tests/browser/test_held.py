@@ -68,7 +68,7 @@ def test_one_is_opened_and_attached_by_keys(drivers: Drivers, running_desk: Runn
         page.wait_for_url("**/desk/held/*/")
         expect(page.get_by_text("start.log")).to_be_visible()
         page.keyboard.press("a")
-        expect(page.get_by_label("Ticket number", exact=True)).to_be_focused()
+        expect(page.locator("#id_number")).to_be_focused()
         page.keyboard.type(f"#{furnished.new[:3]} {furnished.new[3:]}")
         page.keyboard.press("Enter")
         page.wait_for_url("**/attach/?number=*")

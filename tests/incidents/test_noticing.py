@@ -385,3 +385,34 @@ def test_what_was_read_ninety_days_ago_is_swept_and_nothing_else(committed_cast:
     with clock.set_to(at + 91 * DAY):
         assert sweep_notices() == 1
         assert sweep_notices() == 0
+
+
+@pytest.mark.rule("D26")
+def test_of_held_mail_one_is_mailed_once_an_hour_how_many_wait(cast: Cast, at: datetime):
+    _chose(cast.technician, NoticeCode.MAIL_HELD, MAIL)
+
+    def said() -> list[str]:
+        mails = OutgoingMail.objects.filter(kind="staff_mail_held", to_address=cast.technician.email)
+        return list(mails.order_by("id").values_list("subject", flat=True))
+
+    minute = timedelta(minutes=1)
+    mailed(sender="nobody@strange.example", at=at)
+    assert said() == ["1 mail is held: it belongs nowhere for sure"]
+    for n in range(1, 5):
+        mailed(sender="nobody@strange.example", at=at + n * minute)
+        assert noticing.tell_of_held(at=at + n * minute) == 0
+    assert noticing.tell_of_held(at=at + HOUR - minute) == 0
+    assert noticing.tell_of_held(at=at + HOUR) == 1
+    assert said()[1:] == ["5 mails are held"]
+    assert noticing.tell_of_held(at=at + 9 * HOUR) == 0, "nothing came since"
+    mailed(sender="nobody@strange.example", at=at + 10 * HOUR)
+    assert said()[2:] == ["6 mails are held"]
+    assert not OutgoingMail.objects.filter(kind="staff_mail_held").exclude(to_address=cast.technician.email).exists()
+
+
+def test_two_who_tell_of_held_mail_at_once_tell_once(committed_cast: Cast, at: datetime):
+    _chose(committed_cast.technician, NoticeCode.MAIL_HELD, MAIL)
+    mailed(sender="nobody@strange.example", at=at)
+    mailed(sender="nobody@strange.example", at=at + timedelta(minutes=1))
+    told = at_once(*[lambda: noticing.tell_of_held(at=at + 2 * HOUR)] * 3)
+    assert sorted(told) == [0, 0, 1]
