@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_of_another_customers_contact_it_is_attached_only_where_that_is_meant(
     assert refused.value.contacts == (cast.stranger,)
     assert held_for(scope_of(cast.technician)).get() == mail
     attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
-    shown = messages_for(scope_of_contact(cast.owner), incident).get(text="CANARY of other")
+    shown: Any = messages_for(scope_of_contact(cast.owner), incident).get(text="CANARY of other")
     assert (shown.contact, shown.attached_by, shown.attached_from) == (
         cast.owner,
         "Tess Technician",
