@@ -76,6 +76,10 @@ BECAUSE: Final[Mapping[HeldReason, Promise]] = {
     HeldReason.ENCRYPTED: gettext_lazy(
         "It is encrypted, and the desk has no key. Ask the sender to write it in the clear, or in the portal."
     ),
+    HeldReason.TOO_MANY: gettext_lazy(
+        "Its sender wrote more mails without an incident than become drafts by themselves. Make a draft of it, or "
+        "discard it."
+    ),
     HeldReason.BLOCKED: gettext_lazy(
         "Its sender was blocked when it came. If that was a mistake, unblock them; then it is decided again."
     ),

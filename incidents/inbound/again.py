@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from incidents.models import Draft, HeldMail, Message, Settled
+from incidents.models import Draft, HeldMail, HeldReason, Message, Settled
 from supportdesk.mail.models import Outcome, RawMail
 
 
@@ -23,7 +23,9 @@ def settle_again(held: HeldMail, *, outcome: Outcome, reason: str, at: datetime)
     settled_as, incident_id, draft = "", None, None
     if outcome == Outcome.DRAFT:
         settled_as, draft = Settled.DRAFT, Draft.objects.filter(raw_mail=held.raw_mail_id).first()
-    elif outcome != Outcome.HELD:
+    elif outcome == Outcome.HELD:
+        settled_as = Settled.BLOCKED if reason == HeldReason.BLOCKED else ""
+    else:
         message = Message.objects.filter(raw_mail=held.raw_mail_id).first()
         settled_as, incident_id = Settled.ATTACHED, message and message.incident_id
     HeldMail.objects.filter(pk=held.pk).update(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import draft_of_mail
@@ -110,24 +109,25 @@ def _message(
     held: HeldMail, mail: ParsedMail, incident: Incident, contact: Contact, *, is_sender: bool, user: User
 ) -> Message:
     said, received = said_in(mail), held.raw_mail.received_at
+    wrote = contact if is_sender or not mail.automatic else None
+    files = keep_files(mail, contact=wrote, at=received)
     if mail.automatic:
         return keep_automatic(
             incident_id=incident.pk,
             text=said.text,
             html=said.html,
-            contact=contact if is_sender else None,
+            left=said.left,
+            contact=wrote,
             at=received,
             raw_mail=held.raw_mail,
+            files=files,
         )
-    files = keep_files(mail, contact=contact, at=received)
-    text = said.text[: POLICY.text_max]
-    if files and not text.strip():
-        text = mail.subject or _("(files without a text)")
     return customer_message(
         incident_id=incident.pk,
         contact=contact,
-        text=text,
+        text=said.text[: POLICY.text_max],
         html=said.html,
+        left=said.left,
         via=Via.MAIL,
         at=received,
         key=f"raw:{held.raw_mail_id}",

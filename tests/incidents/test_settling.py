@@ -239,3 +239,15 @@ def test_held_still_it_has_the_reason_of_now(cast: Cast, at: datetime):
     HeldMail.objects.filter(pk=body.pk).update(reason=HeldReason.UNKNOWN_SENDER)
     assert file_anew(held_id=body.pk, user=cast.technician, at=at).reason == HeldReason.NOT_THEIRS
     assert mail.reason == HeldReason.UNKNOWN_SENDER
+
+
+def test_for_each_reason_the_page_says_what_to_do():
+    assert set(BECAUSE) == set(HeldReason)
+
+
+@pytest.mark.rule("D27")
+def test_filed_anew_a_mail_that_names_nothing_is_a_draft(cast: Cast, at: datetime):
+    mail = held(at=at, sender="new@acme.example", text="No number")
+    Contact.objects.create(customer=cast.acme, name="Nora New", email="new@acme.example")
+    after = file_anew(held_id=mail.pk, user=cast.technician, at=at + HOUR)
+    assert (after.settled_as, after.draft) == ("draft", Draft.objects.get())
