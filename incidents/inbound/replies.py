@@ -13,6 +13,7 @@ from incidents.services.common import Refused
 from supportdesk.mail.addresses import address_mark
 from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.mail.parse import ParsedMail
+from supportdesk.people.access import contacts_by_email, contacts_mailed_at
 from supportdesk.people.networks import network_of
 from supportdesk.policy import POLICY
 
@@ -82,6 +83,8 @@ def answer_too_big(mail: ParsedMail, *, raw: RawMail, at: datetime) -> None:
 def _reply(
     send: Callable[..., OutgoingMail | None], kind: str, *, mail: ParsedMail, raw: RawMail, at: datetime
 ) -> None:
+    if contacts_by_email(mail.from_address).exists() and not contacts_mailed_at(mail.from_address).exists():
+        return  # a further address of theirs: nothing is mailed to it (D26)
     try:
         take_room(address=mail.from_address, raw=raw, at=at)
     except NoRoom:

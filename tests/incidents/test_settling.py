@@ -173,6 +173,8 @@ def test_an_address_belongs_to_a_contact_and_what_waits_of_it_is_decided_anew(
     assert (known.address, known.added_by) == (HOME, cast.technician)
     # From then on a mail from there is theirs.
     assert mailed(sender=HOME, at=at + HOUR, subject=incident.number).outcome == "added"
+    mailed(sender=HOME, at=at + 48 * HOUR, text=f"Again about {incident.number}")
+    assert HeldMail.objects.latest("pk").reason == HeldReason.BODY_NUMBER
     assert not OutgoingMail.objects.filter(to_address=HOME, queued_at__gt=at).exists()
 
 
