@@ -169,8 +169,10 @@ def _filtered(scope: Scope, asked: Wanted) -> QuerySet[HeldMail]:
         fitting = fitting.filter(Q(who__contains=said) | Q(about__contains=said))
     # A question to the index of the words alone; a walk in the order of the list would look into every mail.
     ids = list(fitting.values_list("pk", flat=True)[: FITTING + 1])
+    if len(ids) <= FITTING:
+        return mails.filter(pk__in=ids)
     # What fits that many is met soon on such a walk.
-    return mails.filter(pk__in=ids if len(ids) <= FITTING else fitting.values("pk"))
+    return mails.filter(pk__in=fitting.values("pk"))
 
 
 def _cursor(at: datetime, pk: int) -> str:
