@@ -31,7 +31,7 @@ def file_anew(*, held_id: int, user: User, at: datetime) -> HeldMail:
     held = lock_held(held_id)
     mail = read(held.raw_mail)
     senders = senders_of(mail)
-    decision = decide(evidence_of(held.raw_mail, mail, senders))
+    decision = decide(evidence_of(held.raw_mail, mail, senders, at=at))
     if decision.action == "hold":
         return _hold_still(held, decision.reason, decision.incident)
     outcome, reason = carry_out(decision, raw=held.raw_mail, mail=mail, senders=senders, at=at)

@@ -58,10 +58,14 @@ def _file(raw: RawMail, *, at: datetime) -> str:
     mail = read(raw)
     senders = senders_of(mail)
     try:
-        outcome, reason = carry_out(decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at)
+        outcome, reason = carry_out(
+            decide(evidence_of(raw, mail, senders, at=at)), raw=raw, mail=mail, senders=senders, at=at
+        )
     except (DraftOpened, DraftGone):
         # The draft that it answers was opened, or put away, in this moment: now the mail shows that.
-        outcome, reason = carry_out(decide(evidence_of(raw, mail, senders)), raw=raw, mail=mail, senders=senders, at=at)
+        outcome, reason = carry_out(
+            decide(evidence_of(raw, mail, senders, at=at)), raw=raw, mail=mail, senders=senders, at=at
+        )
     if before is not None:
         settle_again(before, outcome=outcome, reason=reason, at=at)
     record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)

@@ -48,7 +48,7 @@ def whose_draft(senders: list[Contact], address: str) -> Contact | None:
     return found[0] if len({contact.email.lower() for contact in found}) == 1 else None
 
 
-def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evidence:
+def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact], *, at: datetime) -> Evidence:
     """What a mail shows, as ``decide`` takes it (D26)."""
     tokens = _tokens(raw, mail)
     # A delivery report brings back the mail that it is about, and often names it nowhere else (D28).
@@ -80,7 +80,7 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact]) -> Evide
         allowed=frozenset(allowed),
         tokens=tokens,
         referenced=referenced,
-        drafts=frozenset(draft.pk for draft in answered if _takes(draft, mail, senders, at=raw.received_at)),
+        drafts=frozenset(draft.pk for draft in answered if _takes(draft, mail, senders, at=at)),
         in_subject=subject,
         in_body=body,
         automatic=bool(mail.automatic),

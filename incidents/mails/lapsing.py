@@ -7,10 +7,11 @@ from datetime import datetime
 from django.conf import settings
 from django.urls import reverse
 
+from incidents.mails.drafts import can_be_told
 from incidents.mails.sending import tell
 from incidents.models import Draft, DraftMail, Proposal
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.mail.outgoing import can_be_mailed, queue_mail
+from supportdesk.mail.outgoing import queue_mail
 from supportdesk.mail.render import render_mail
 from supportdesk.policy import POLICY
 
@@ -21,7 +22,7 @@ def draft_lapsing(draft: Draft, *, at: datetime) -> OutgoingMail | None:
     Of a mail that nobody has said anything about yet, not a word is repeated: it may be a forger's (D27).
     """
     to = draft.contact
-    if not to.email or to.removed_at is not None or not can_be_mailed(to.email):
+    if not can_be_told(to):
         return None
     came = [*draft.mails.values_list("came__message_id", "sent__message_id")]
     thread = [one or other for one, other in came]

@@ -272,6 +272,16 @@ def test_what_answers_a_draft_that_is_gone_is_one_of_its_own(cast: Cast, at: dat
     assert list(Draft.objects.order_by("id").values_list("text", flat=True)) == ["It works now.", "Again."]
 
 
+def test_what_came_before_a_draft_lapsed_and_is_filed_after_is_one_of_its_own(cast: Cast, at: datetime):
+    mailed(sender=OLIVE, at=at)
+    draft = Draft.objects.get()
+    source = raw_mail(sender=OLIVE, at=at, text="Still.", In_Reply_To=told()[0].message_id)
+    before = draft.kept_until - HOUR
+    raw, _new = store_raw(source=source, mail_from=RUFUS, rcpt_to=[DESK], at=before, via="smtp")
+    assert inbound.file_mail(raw_id=raw.pk, at=draft.kept_until + HOUR) == "draft"
+    assert access.drafts_for(scope_of_contact(cast.owner), at=draft.kept_until + HOUR).get().text == "Still."
+
+
 def test_an_answer_to_a_mail_without_a_number_is_a_bare_mail(cast: Cast, at: datetime):
     """Points that expire, a code for signing in: they belong to no incident."""
     with_points(cast.acme, 10, at=at)
