@@ -66,7 +66,7 @@ def test_a_bare_mail_becomes_an_incident_by_its_link(drivers: Drivers, running_d
         page.get_by_role("button", name=SEND).click()
         number = the_number(page)
 
-        opened = desk.mail_to(CUSTOMER, number, "We have your report: It hums")
+        opened = desk.mail_to(CUSTOMER, number, "It hums")
         assert header(opened, "In-Reply-To") == MESSAGE_ID
         assert MESSAGE_ID in header(opened, "References")
 
