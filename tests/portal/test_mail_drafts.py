@@ -24,7 +24,12 @@ pytestmark = pytest.mark.rule("D27")
 @pytest.fixture
 def draft(cast: Cast, clock_at: datetime) -> Draft:
     with_points(cast.acme, 25, at=clock_at)
-    mailed(sender="olive@acme.example", at=clock_at, subject="It <b>stops</b>", text="Since Monday.\n\nOn Monday Tess wrote:\n> old\n> older\n")
+    mailed(
+        sender="olive@acme.example",
+        at=clock_at,
+        subject="It <b>stops</b>",
+        text="Since Monday.\n\nOn Monday Tess wrote:\n> old\n> older\n",
+    )
     return Draft.objects.get()
 
 
