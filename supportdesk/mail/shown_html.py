@@ -24,6 +24,7 @@ _STYLE = f"""
 :root {{ color-scheme: light; }}
 body {{ margin: 0; padding: 12px; background: #fff; color: #1b1b1b;
   font: 15px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }}
+body > :first-child {{ margin-top: 0; }}
 img {{ max-width: 100%; height: auto; }}
 pre {{ white-space: pre-wrap; }}
 blockquote {{ margin: 0 0 0 2px; padding: 0 0 0 10px; border-left: 2px solid #ccc; }}

@@ -113,8 +113,8 @@ def test_files_beside_it_are_folded(cast: Cast, incident: Incident, at: datetime
     delivered(a_mail(incident.number, at=at, files=files), at=at)
     delivered(a_mail(f"{incident.number} 2", at=at, files=[*many, *many[:2]]), at=at)
     page = signed_in(cast.technician).get(f"/desk/incidents/{incident.number}/").content.decode()
-    assert "1 file beside it" in page
-    assert page.index("a.log") < page.index("1 file beside it") < page.index("smime.p7s")
+    assert "1 small or repeated file" in page
+    assert page.index("a.log") < page.index("1 small or repeated file") < page.index("smime.p7s")
     assert "2 more files came with this mail: the original has them." in page
 
 
