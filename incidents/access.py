@@ -30,7 +30,6 @@ from incidents.models import (
     TimelineEntry,
     VisitorReport,
 )
-from supportdesk.mail.models import Outcome as MailOutcome
 from supportdesk.mail.models import OutgoingMail, RawMail
 from supportdesk.people.access import contacts_mailed_at, staff_has_email
 from supportdesk.people.models import Contact
@@ -203,8 +202,6 @@ def mails_in_for(scope: Scope, raw: RawMail) -> dict[str, Any]:
         "message": Message.objects.filter(raw_mail=raw).select_related("incident").defer("html").first(),
         "held": held.first(),
         "draft": Draft.objects.filter(raw_mail=raw).first(),
-        # One that came again is a row of its own, which names this one.
-        "again": RawMail.objects.filter(outcome=MailOutcome.DUPLICATE, reason=str(raw.pk)).defer("source").count(),
     }
 
 

@@ -89,6 +89,10 @@ def final_ids(ids: Iterable[int]) -> dict[int, int]:
     return found
 
 
+# Of a mail in its frame.
+LINE_CHARS, PICTURE_LINES, SHORT_LINES, LONG_LINES = 80, 15, 8, 25
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """One thing of the story: a message with its folded pieces and its files, or a step.
@@ -102,6 +106,14 @@ class Told:
     step: TimelineEntry | None = None
     files: tuple[Attachment, ...] = ()
     quiet: tuple[Attachment, ...] = ()
+
+    @property
+    def paper(self) -> str:
+        """About how long a frame the mail needs, for nothing in it can tell: short, middle or long (D31)."""
+        words = self.message.text.splitlines() if self.message else []
+        lines = sum(1 + len(line) // LINE_CHARS for line in words)
+        lines += PICTURE_LINES * sum(bool(file.content_id) for file in self.files)
+        return "short" if lines <= SHORT_LINES else "middle" if lines <= LONG_LINES else "long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

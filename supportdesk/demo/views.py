@@ -21,15 +21,11 @@ from django.views.decorators.http import require_safe
 from supportdesk.demo import mailbox as box
 from supportdesk.demo.forms import AnswerForm, NewMailForm
 from supportdesk.demo.people import SIGN_INS
+from supportdesk.mail.shown_html import FRAME_POLICY
 from supportdesk.people.doors import DeskRequest, door
 
 SHOWN: Final = 200  # mails on one page; older ones stay on disk
 SMTP_SECONDS: Final = 10
-# What a mail's HTML may do in its frame: look as it was written, and nothing else.
-FRAME_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
-)
 
 
 def only_in_demo(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

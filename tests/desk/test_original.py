@@ -204,7 +204,10 @@ def test_a_second_delivery_is_counted_there(cast: Cast, incident: Incident, at: 
     raw = delivered(source, at=at)
     delivered(b"Received: by another way\r\n" + source, at=at + timedelta(minutes=1))
     page = signed_in(cast.technician).get(f"/desk/mail/{raw.pk}/").content.decode()
-    assert "(1 of them on another way)" in page
+    assert "<dt>Deliveries</dt><dd>2</dd>" in page
+    second = RawMail.objects.get(outcome="duplicate")
+    page = signed_in(cast.technician).get(f"/desk/mail/{second.pk}/").content.decode()
+    assert f'came before: <a href="/desk/mail/{raw.pk}/">the mail that came first</a>' in page
 
 
 @pytest.mark.rule("D22")
