@@ -22,6 +22,7 @@ _FIRST: Final = (
 PROBLEM_WORDS: Final[dict[str, str | Promise]] = {
     "bad_sender": _("its sender is no plain address"),
     "broken": _("a part of it has no end"),
+    "control_in_header": _("a header of it holds control characters"),
     "long_header": _("its headers are longer than what is read"),
     "no_sender": _("it names no sender"),
     "odd_html": _("its HTML could not be read as such"),
