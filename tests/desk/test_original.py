@@ -108,13 +108,13 @@ def test_the_page_of_the_incident_offers_it(cast: Cast, incident: Incident, mess
 
 
 def test_files_beside_it_are_folded(cast: Cast, incident: Incident, at: datetime):
-    files = [("a.log", "text/plain", b"a"), ("smime.p7s", "application/pkcs7-signature", b"s")]
+    files = [("a.log", "text/plain", b"a"), ("me.vcf", "text/x-vcard", b"s")]
     many = [(f"{n}.log", "text/plain", b"x%d" % n) for n in range(POLICY.files_max)]
     delivered(a_mail(incident.number, at=at, files=files), at=at)
     delivered(a_mail(f"{incident.number} 2", at=at, files=[*many, *many[:2]]), at=at)
     page = signed_in(cast.technician).get(f"/desk/incidents/{incident.number}/").content.decode()
     assert "1 small or repeated file" in page
-    assert page.index("a.log") < page.index("1 small or repeated file") < page.index("smime.p7s")
+    assert page.index("a.log") < page.index("1 small or repeated file") < page.index("me.vcf")
     assert "2 more files came with this mail: the original has them." in page
 
 

@@ -137,12 +137,12 @@ def test_what_is_no_part_of_what_was_said_is_quiet(incident: Incident, at: datet
         at=at,
         html=html,
         inline=[(f"{name}@m", body) for name, body in pictures.items()],
-        files=[("smime.p7s", "application/pkcs7-signature", b"sig"), ("icon.png", "image/png", png(24, 24, b"sent"))],
+        files=[("me.vcf", "text/x-vcard", b"sig"), ("icon.png", "image/png", png(24, 24, b"sent"))],
     )
     quiet = dict(_names(_message(delivered(source, at=at))))
     assert quiet == {
         **{"shot@m.png": False, "below@m.png": False, "icon.png": False},
-        **{"icon@m.png": True, "line@m.png": True, "old@m.png": True, "smime.p7s": True},
+        **{"icon@m.png": True, "line@m.png": True, "old@m.png": True, "me.vcf": True},
     }
 
 
@@ -165,7 +165,7 @@ def test_pictures_in_the_html_itself_are_files(incident: Incident, at: datetime)
 
 def test_more_than_a_message_takes_stays_in_the_original(incident: Incident, at: datetime):
     files = [(f"{n:02}.log", "text/plain", b"%d" % n) for n in range(POLICY.files_max + 3)]
-    signature = ("smime.p7s", "application/pkcs7-signature", b"sig")
+    signature = ("me.vcf", "text/x-vcard", b"sig")
     raw = delivered(a_mail(incident.number, at=at, files=[signature, *files, ("no.txt", "text/plain", b"")]), at=at)
     message = _message(raw)
     assert [name for name, _quiet in _names(message)] == [f"{n:02}.log" for n in range(POLICY.files_max)]
