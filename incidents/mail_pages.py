@@ -16,6 +16,7 @@ from incidents.models import Attachment
 from incidents.originals import original_of
 from incidents.services.files import place_of
 from supportdesk.mail.clean_html import references
+from supportdesk.mail.html_quotes import fold_html
 from supportdesk.mail.shown_html import FRAME_POLICY, Words, data_address, page_of
 from supportdesk.people.doors import DeskRequest
 from supportdesk.policy import POLICY
@@ -33,9 +34,10 @@ def as_written(request: DeskRequest, pk: int) -> HttpResponse:
         elsewhere=_("A picture from elsewhere, not loaded."),
         missing=_("A picture that cannot be shown here."),
     )
+    html = fold_html(message.html, quoted_word=_("Quoted"), signature_word=_("Signature"))
     shown = frozenset(references(message.html))
     files = [file for file in message.files.all() if file.content_id in shown]
-    page = page_of(message.html, pictures=_pictures(files), words=words, language=get_language() or "en")
+    page = page_of(html, pictures=_pictures(files), words=words, language=get_language() or "en")
     return HttpResponse(
         page,
         content_type="text/html; charset=utf-8",

@@ -64,6 +64,13 @@ def test_it_is_a_page_that_loads_and_runs_nothing(cast: Cast, message: Message):
         assert not re.search(r"script|t\.example", body)
 
 
+def test_what_it_quotes_is_folded(cast: Cast, incident: Incident, at: datetime):
+    html = "<p><b>Yes.</b></p><blockquote type=cite><p>Does it?<img src=cid:s@m></p></blockquote>"
+    raw = delivered(a_mail(incident.number, at=at, html=html, inline=[("s@m", png())]), at=at)
+    body = _shown(cast.owner, Message.objects.get(raw_mail=raw)).content.decode()
+    assert '<details class="quoted"><summary>Quoted</summary><blockquote type="cite"><p>Does it?<img src="data:' in body
+
+
 @pytest.mark.rule("D21", "D22")
 def test_it_is_for_those_who_see_the_message(cast: Cast, message: Message, at: datetime):
     for who in (cast.stranger, cast.restricted):
