@@ -102,6 +102,8 @@ class RawMailAdmin(LookOnly):
             },
         )
 
+    source_view.door = "admin"  # type: ignore[attr-defined]
+
     @admin.display(description=_("source"))
     def show_source(self, raw: RawMail) -> Any:
         where = reverse("admin:mail_rawmail_source", args=[raw.pk])
@@ -144,3 +146,5 @@ class MailDoorAdmin(LookOnly):
             "slow": RawMail.objects.filter(outcome="").defer("source").order_by("received_at")[:SHOWN],
         }
         return TemplateResponse(request, "admin/mail/status.html", context)
+
+    changelist_view.door = "admin"  # type: ignore[attr-defined]

@@ -11,20 +11,28 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
 
 class MailServer:
-    """``got``: the mails that came through DATA. ``rcpt`` and ``data``: what it answers there instead of 250."""
+    """``got``: the mails that came through DATA. ``rcpt`` and ``data``: what it answers there instead of 250.
+
+    ``hangs_at``: RCPT or DATA, where it answers nothing until ``go_on`` is set. ``user`` and ``password``: who may
+    sign in; without, nobody has to.
+    """
 
     def __init__(self) -> None:
         self.got: list[EmailMessage] = []
         self.rcpt = self.data = "250 OK"
         self.drop_after_data = False
+        self.hangs_at = ""
+        self.user = self.password = ""
         self.arrived = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        await self._hang(server, "RCPT")
         if self.rcpt.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.rcpt
@@ -35,9 +43,19 @@ class MailServer:
         self.arrived.set()
         if not self.go_on.is_set():
             await server.loop.run_in_executor(None, self.go_on.wait, 10)
+        await self._hang(server, "DATA")
         if self.drop_after_data:
             server.transport.abort()
         return self.data
+
+    async def _hang(self, server: Any, where: str) -> None:
+        if self.hangs_at == where:
+            await server.loop.run_in_executor(None, self.go_on.wait, 10)
+
+    def sign_in(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        """Who signs in, by name and password."""
+        known = isinstance(data, LoginPassword) and data == LoginPassword(self.user.encode(), self.password.encode())
+        return AuthResult(success=known, handled=False)
 
     @property
     def ids(self) -> list[str]:
@@ -52,10 +70,11 @@ class _OnAnyPort(Controller):
 
 
 @contextmanager
-def mail_server(settings: Any) -> Iterator[MailServer]:
-    """A server that the desk's outbox delivers to."""
+def mail_server(settings: Any, **options: Any) -> Iterator[MailServer]:
+    """A server that the desk's outbox delivers to; ``options`` are aiosmtpd's, such as a ``tls_context``."""
     handler = MailServer()
-    controller = _OnAnyPort(handler, hostname="127.0.0.1", port=0)
+    signing_in = {"authenticator": handler.sign_in, "auth_require_tls": False}
+    controller = _OnAnyPort(handler, hostname="127.0.0.1", port=0, **(signing_in | options))
     controller.start()
     settings.MAIL_HOST, settings.MAIL_PORT = "127.0.0.1", controller.port
     try:

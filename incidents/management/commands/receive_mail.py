@@ -30,6 +30,7 @@ class Command(BaseCommand):
     )
     # A mail is taken even by a desk whose other settings are to be mended.
     requires_system_checks: list[str] = []
+    stealth_options = ("stdin",)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--from", dest="sender", help='the envelope’s sender, "" of a delivery report')
