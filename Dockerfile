@@ -1,4 +1,4 @@
-# One image for web, worker, beat, gateway and migrate; docker-compose.yml says who runs what.
+# One image for web, worker, beat, gateway, fetcher and migrate; docker-compose.yml says who runs what.
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \

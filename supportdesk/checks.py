@@ -54,6 +54,23 @@ def production_is_set_up(**kwargs: Any) -> list[CheckMessage]:
                 id="desk.W011",
             )
         )
+    if not settings.MAIL_RECEIVED_BY:
+        found.append(
+            Warning(
+                "MAIL_RECEIVED_BY is not set: all mail seems to come from the server before the gateway.",
+                hint="Set it to the name that your mail server writes behind “by” in Received, so that D28’s budgets "
+                "go by the network of whoever sent a mail.",
+                id="desk.W012",
+            )
+        )
+    if any(mailbox.after == "delete" for mailbox in settings.IMAP_MAILBOXES):
+        found.append(
+            Warning(
+                "IMAP_AFTER is delete: the desk’s database holds the only copy of each mail.",
+                hint="Set it to move:FOLDER unless the database is backed up as often as you want to lose no mail.",
+                id="desk.W013",
+            )
+        )
     if not settings.REDIS_URL:
         found.append(
             Warning(

@@ -1,4 +1,4 @@
-"""Mail servers that misbehave in every way: the mail waits, with one Message-ID, and the operator sees why (D30, D39)."""
+"""Mail servers that misbehave: the mail waits, with one Message-ID, and the operator sees why (D30, D39)."""
 
 from __future__ import annotations
 
