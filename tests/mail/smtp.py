@@ -73,7 +73,7 @@ class _OnAnyPort(Controller):
 def mail_server(settings: Any, **options: Any) -> Iterator[MailServer]:
     """A server that the desk's outbox delivers to; ``options`` are aiosmtpd's, such as a ``tls_context``."""
     handler = MailServer()
-    signing_in = {"authenticator": handler.sign_in, "auth_require_tls": False}
+    signing_in: dict[str, Any] = {"authenticator": handler.sign_in, "auth_require_tls": False}
     controller = _OnAnyPort(handler, hostname="127.0.0.1", port=0, **(signing_in | options))
     controller.start()
     settings.MAIL_HOST, settings.MAIL_PORT = "127.0.0.1", controller.port

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from imapclient import SocketTimeout
 
 from supportdesk import clock
 from supportdesk.mail import fetching, imap
@@ -134,14 +135,19 @@ def test_mail_that_comes_later_is_fetched_without_a_new_connection(
     monkeypatch.setattr(imap, "LISTEN_SECONDS", 0.05)
     connects: list[int] = []
     real = imap._connect
-    monkeypatch.setattr(imap, "_connect", lambda mailbox: connects.append(1) or real(mailbox))
+
+    def counting(mailbox: Mailbox) -> Any:
+        connects.append(1)
+        return real(mailbox)
+
+    monkeypatch.setattr(imap, "_connect", counting)
     stop = threading.Event()
     fetcher = threading.Thread(target=_until_stopped, args=(dovecot.mailbox(), stop))
     fetcher.start()
     try:
         for number in range(3):
             dovecot.put(numbered(number))
-            _wait_for(lambda number=number: RawMail.objects.count() == number + 1)
+            _wait_for(number + 1)
     finally:
         stop.set()
         fetcher.join(20)
@@ -157,10 +163,10 @@ def _until_stopped(mailbox: Mailbox, stop: threading.Event) -> None:
         connections.close_all()
 
 
-def _wait_for(holds: Callable[[], bool]) -> None:
+def _wait_for(count: int) -> None:
     pause = threading.Event()
     for _look in range(1_000):
-        if holds():
+        if RawMail.objects.count() == count:
             return
         pause.wait(0.02)
     raise AssertionError("it never came")
@@ -277,6 +283,8 @@ django.setup()
 from django.db import connections
 connections.settings["default"]["NAME"] = connections["default"].settings_dict["NAME"] = {name!r}
 import threading
+from imapclient import SocketTimeout
+
 from supportdesk import clock
 from supportdesk.mail import imap
 from supportdesk.mail.fetching import keep_fetching
@@ -360,14 +368,14 @@ def test_the_command_takes_mail_until_it_is_told_to_stop(fresh_db: str, dovecot:
     assert running.stdout is not None
     assert running.stdout.readline() == f"Mail is taken from imap:desk@127.0.0.1:{dovecot.port}/INBOX.\n"
     dovecot.put(MAIL)
-    _wait_for(lambda: RawMail.objects.exists())
+    _wait_for(1)
     running.send_signal(signal.SIGTERM)
     _out, errors = running.communicate(timeout=30)
     assert (running.returncode, errors) == (0, "")
 
 
 def test_a_server_that_says_nothing_is_given_up(fresh_db: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(imap, "TIMEOUT", imap.SocketTimeout(connect=1, read=1))
+    monkeypatch.setattr(imap, "TIMEOUT", SocketTimeout(connect=1, read=1))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mailbox = Mailbox(
             host="127.0.0.1",

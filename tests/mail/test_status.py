@@ -25,7 +25,7 @@ from supportdesk.mailbox_settings import Mailbox
 from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents_helpers import key, mailed, opened, signed_in
-from tests.mail.test_fetching import PASSWORD
+from tests.mail.dovecot import PASSWORD
 from tests.mail.test_incoming import store
 from tests.mail.test_outgoing import queue
 
