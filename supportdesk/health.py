@@ -29,7 +29,7 @@ def mail_health(request: HttpRequest) -> JsonResponse:
             "ok": status.well,
             "out_oldest_seconds": status.seconds(status.out_oldest),
             "in_oldest_seconds": status.seconds(status.in_oldest),
-            "ways_failing": sum(door.state in ("fails", "silent") for door in status.doors),
+            "ways_failing": sum(door.is_trouble for door in status.doors),
         }
     )
 

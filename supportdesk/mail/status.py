@@ -29,6 +29,10 @@ class DoorState:
     failing_since: datetime | None
     error: str
 
+    @property
+    def is_trouble(self) -> bool:
+        return self.state in ("fails", "silent")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailStatus:
@@ -52,7 +56,7 @@ class MailStatus:
     @property
     def well(self) -> bool:
         """True where no way fails and nothing waits for longer than it takes."""
-        return not self.overdue and not any(door.state in ("fails", "silent") for door in self.doors)
+        return not self.overdue and not any(door.is_trouble for door in self.doors)
 
     def seconds(self, oldest: datetime | None) -> int | None:
         """How long the oldest has waited."""

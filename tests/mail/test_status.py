@@ -121,6 +121,9 @@ def test_the_command_says_it_in_lines_and_in_json(db: None, clock_at: datetime):
         "gateway: works, last seen 2026-12-01 15:00 UTC",
         "!Mail is not well.",
     ]
+    assert said("--door", "gate") == "gateway: works, last seen 2026-12-01 15:00 UTC\n"
+    assert said("--door", "out").endswith("!Mail is not well there.")
+    assert said("--door", "imap:") == "!There is no such way of mail."
     found = json.loads(said("--json").partition("\n")[0])
     assert (found["ok"], found["doors"][0]["error"]) == (False, "535 wrong password")
 

@@ -20,9 +20,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for a monitoring program")
+        parser.add_argument("--door", default="", help='only the ways whose name begins so, such as "imap:"')
 
     def handle(self, *args: Any, **options: Any) -> None:
         status = mail_status(at=clock.now())
+        if options["door"]:
+            return self._doors([door for door in status.doors if door.name.startswith(options["door"])])
         if options["json"]:
             self.stdout.write(json.dumps(status.as_json(), ensure_ascii=False))
         else:
@@ -30,6 +33,12 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         if not status.well:
             raise CommandError("Mail is not well.")
+
+    def _doors(self, chosen: list[DoorState]) -> None:
+        for door in chosen:
+            self.stdout.write(_line(door))
+        if not chosen or any(door.is_trouble for door in chosen):
+            raise CommandError("Mail is not well there." if chosen else "There is no such way of mail.")
 
 
 def _lines(status: MailStatus) -> list[str]:
