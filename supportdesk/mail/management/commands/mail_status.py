@@ -25,7 +25,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         status = mail_status(at=clock.now())
         if options["door"]:
-            return self._doors([door for door in status.doors if door.name.startswith(options["door"])])
+            self._doors([door for door in status.doors if door.name.startswith(options["door"])])
+            return
         if options["json"]:
             self.stdout.write(json.dumps(status.as_json(), ensure_ascii=False))
         else:
