@@ -41,12 +41,12 @@ class _State(admin.SimpleListFilter):
         return queryset.filter(**self.filters.get(self.value() or "", {}))
 
 
-def _again(request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:
+def _again(page: LookOnly, request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:
     """Tries mails again, and says how many."""
     at = clock.now()
     again = sum(retry(mail_id=pk, at=at) for pk in queryset.values_list("pk", flat=True))
     words = ngettext("%(count)d mail is tried again.", "%(count)d mails are tried again.", again)
-    messages.add_message(request, messages.SUCCESS if again else messages.WARNING, words % {"count": again})
+    page.message_user(request, words % {"count": again}, messages.SUCCESS if again else messages.WARNING)
 
 
 @admin.register(OutgoingMail)
@@ -64,7 +64,7 @@ class OutgoingMailAdmin(LookOnly):
 
     @admin.action(description=_("Try again now"))
     def try_again(self, request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:
-        _again(request, queryset)
+        _again(self, request, queryset)
 
 
 @admin.register(RawMail)
@@ -114,14 +114,14 @@ class RawMailAdmin(LookOnly):
         chosen = list(queryset.values_list("pk", flat=True))
         again = file_again(raw_ids=chosen, at=clock.now())
         words = ngettext("%(count)d mail is filed again.", "%(count)d mails are filed again.", again)
-        messages.add_message(request, messages.SUCCESS if again else messages.WARNING, words % {"count": again})
+        self.message_user(request, words % {"count": again}, messages.SUCCESS if again else messages.WARNING)
         if rest := len(chosen) - again:
             words = ngettext(
                 "%(count)d mail belongs somewhere already, and stays there.",
                 "%(count)d mails belong somewhere already, and stay there.",
                 rest,
             )
-            messages.warning(request, words % {"count": rest})
+            self.message_user(request, words % {"count": rest}, messages.WARNING)
 
 
 @admin.register(MailDoor)
@@ -135,7 +135,7 @@ class MailDoorAdmin(LookOnly):
         failed = OutgoingMail.objects.filter(failed_at__isnull=False).order_by("-failed_at", "-pk")
         if request.method == "POST":
             ticked = [int(pk) for pk in request.POST.getlist("mail") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-            _again(request, failed if "all" in request.POST else failed.filter(pk__in=ticked))
+            _again(self, request, failed if "all" in request.POST else failed.filter(pk__in=ticked))
             return HttpResponseRedirect(reverse("admin:mail_maildoor_changelist"))
         context = {
             **self.admin_site.each_context(request),
