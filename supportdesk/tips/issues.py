@@ -10,7 +10,7 @@ from django.db.models import Q
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.people.models import User
 from supportdesk.tips import mails
-from supportdesk.tips.access import readers
+from supportdesk.tips.access import readers, this_database
 from supportdesk.tips.models import Delivery, Issue
 from supportdesk.tips.quarters import Act, quarter_of
 from supportdesk.tips.services import take_back
@@ -105,8 +105,8 @@ def start(*, issue_id: int, shown: int, second: bool, user: User, at: datetime) 
         raise OtherReaders(count)
     issue.started_at = issue.next_batch_at = at
     issue.published_at = issue.published_at or at
-    issue.started_by, issue.readers = user, count
-    issue.save(update_fields=["started_at", "next_batch_at", "published_at", "started_by", "readers"])
+    issue.started_by, issue.readers, issue.sent_from = user, count, this_database()
+    issue.save(update_fields=["started_at", "next_batch_at", "published_at", "started_by", "readers", "sent_from"])
     return issue
 
 
@@ -123,8 +123,8 @@ def pause(*, issue_id: int, at: datetime) -> Issue:
 def go_on(*, issue_id: int, at: datetime) -> Issue:
     """Goes on behind the reader whom it had reached. Raises NotNow."""
     issue = _locked(issue_id, Act.GO_ON)
-    issue.paused_at, issue.rested, issue.next_batch_at = None, False, at
-    issue.save(update_fields=["paused_at", "rested", "next_batch_at"])
+    issue.paused_at, issue.rested, issue.next_batch_at, issue.sent_from = None, False, at, this_database()
+    issue.save(update_fields=["paused_at", "rested", "next_batch_at", "sent_from"])
     return issue
 
 

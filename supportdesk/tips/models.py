@@ -106,7 +106,9 @@ class Issue(models.Model):
     reached = models.BigIntegerField(default=0, editable=False)
     next_batch_at = models.DateTimeField(null=True, editable=False)
     paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
-    # It rested for long, as after a restore: somebody has to look first.
+    # The database that it is sent from: in a restored one nobody knows how far it got since the dump.
+    sent_from = models.CharField(max_length=100, default="", editable=False)
+    # It rested for long, or a backup was restored: somebody has to look first.
     rested = models.BooleanField(default=False, editable=False)
     cancelled_at = models.DateTimeField(_("cancelled"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)

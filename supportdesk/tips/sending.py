@@ -16,7 +16,7 @@ from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import NotAnAddress, wake_deliverer
 from supportdesk.policy import POLICY
 from supportdesk.tips import mails
-from supportdesk.tips.access import BOUNCED
+from supportdesk.tips.access import BOUNCED, this_database
 from supportdesk.tips.models import Delivery, Issue, Subscriber
 from supportdesk.tips.services import take_back
 
@@ -46,7 +46,7 @@ def send_batch(*, issue_id: int, at: datetime) -> int:
     """Puts the mails of the next readers into the outbox; gives how many (R15).
 
     No more than a batch waits there at any time: while no mail goes out, who unsubscribes has not been written to.
-    An issue that rested for hours, as after a restore, pauses: an admin looks how far it really got.
+    An issue that rested for hours, or is sent from a restored database, pauses: an admin looks how far it really got.
     """
     issue = (
         Issue.objects.select_for_update(skip_locked=True, no_key=True)
@@ -55,12 +55,11 @@ def send_batch(*, issue_id: int, at: datetime) -> int:
     )
     if issue is None or issue.next_batch_at is None:
         return 0
-    if at - issue.next_batch_at > timedelta(hours=POLICY.tips_rest_hours):
+    rest = at - issue.next_batch_at
+    if rest > timedelta(hours=POLICY.tips_rest_hours) or issue.sent_from != this_database():
         issue.paused_at, issue.rested = at, True
         issue.save(update_fields=["paused_at", "rested"])
-        logger.error(
-            "Issue %s of the tips rested since %s: an admin says whether it goes on", issue.pk, issue.next_batch_at
-        )
+        logger.error("Issue %s of the tips rested for %s, or was restored: an admin has to look", issue.pk, rest)
         return 0
     issue.next_batch_at = at + timedelta(seconds=POLICY.tips_batch_seconds)
     waiting = OutgoingMail.objects.filter(bulk=True, sent_at=None, failed_at=None, tips_delivery__issue=issue).count()

@@ -18,6 +18,7 @@ from supportdesk.tips.access import readers as reading
 from supportdesk.tips.models import Delivery, Issue, Subscriber
 from supportdesk.tips.quarters import State
 from tests.cast import Cast
+from tests.conftest import _drop, _make, _point_at
 from tests.incidents_helpers import at_once
 from tests.mail.smtp import MailServer, mail_server
 from tests.tips.reading import a_reader, an_issue, mails_of, readers, started
@@ -196,6 +197,27 @@ def test_an_issue_that_rested_for_hours_waits_for_an_admin(cast: Cast, at: datet
     assert (issue.state, issue.rested) == (State.PAUSED, True)
     issues.go_on(issue_id=issue.pk, at=later)
     assert sending.send_due(at=later) == 50
+
+
+def test_a_restored_database_sends_nothing_by_itself(committed_cast: Cast, at: datetime):
+    """A copy, as a restored dump is one: minutes after it was made, so no rest betrays it."""
+    readers(250, at=at)
+    issue = started(an_issue(), committed_cast.admin, at=at)
+    sending.send_due(at=at)
+    went_out(issue, at=at)
+    name = connection.settings_dict["NAME"]
+    connection.close()
+    _make(f"{name}_restored", template=name)
+    _point_at(f"{name}_restored")
+    try:
+        assert sending.send_due(at=at + MINUTE) == 0
+        assert Issue.objects.get().rested
+        issues.go_on(issue_id=issue.pk, at=at + MINUTE)
+        assert sending.send_due(at=at + MINUTE) == 100
+    finally:
+        _point_at(name)
+        _drop(f"{name}_restored")
+    assert sending.send_due(at=at + MINUTE) == 100
 
 
 def test_who_comes_after_the_start_gets_the_next_one(cast: Cast, at: datetime):

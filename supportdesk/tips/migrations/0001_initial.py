@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ('reached', models.BigIntegerField(default=0, editable=False)),
                 ('next_batch_at', models.DateTimeField(editable=False, null=True)),
                 ('paused_at', models.DateTimeField(editable=False, null=True, verbose_name='paused')),
+                ('sent_from', models.CharField(default='', editable=False, max_length=100)),
                 ('rested', models.BooleanField(default=False, editable=False)),
                 ('cancelled_at', models.DateTimeField(editable=False, null=True, verbose_name='cancelled')),
                 ('finished_at', models.DateTimeField(editable=False, null=True, verbose_name='finished')),
