@@ -64,19 +64,21 @@ def send_batch(*, issue_id: int, at: datetime) -> int:
     issue.next_batch_at = at + timedelta(seconds=POLICY.tips_batch_seconds)
     waiting = OutgoingMail.objects.filter(bulk=True, sent_at=None, failed_at=None, tips_delivery__issue=issue).count()
     queued = _next_readers(issue, room=POLICY.tips_batch - waiting, at=at)
+    if queued is None and not waiting:
+        issue.finished_at = at
     issue.save(update_fields=["next_batch_at", "reached", "finished_at"])
-    return queued
+    return queued or 0
 
 
-def _next_readers(issue: Issue, *, room: int, at: datetime) -> int:
+def _next_readers(issue: Issue, *, room: int, at: datetime) -> int | None:
+    """Queues the mails of the next readers; None where all were reached."""
     if room <= 0:
         return 0
     # Locked, so that who unsubscribes meanwhile waits for the batch, and then takes their mail out of it again.
     ahead = Subscriber.objects.select_for_update(no_key=True).filter(unsubscribed_at=None, bounced_at=None)
     readers = list(ahead.filter(pk__gt=issue.reached, confirmed_at__lte=issue.started_at).order_by("pk")[:room])
     if not readers:
-        issue.finished_at = at
-        return 0
+        return None
     issue.reached = readers[-1].pk
     bounced = set(Delivery.objects.filter(BOUNCED, subscriber__in=readers).values_list("subscriber_id", flat=True))
     if bounced:

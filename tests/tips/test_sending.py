@@ -97,6 +97,17 @@ def test_no_more_than_a_batch_waits_in_the_outbox(cast: Cast, at: datetime):
     assert issue.state is State.SENDING
 
 
+def test_it_is_sent_once_the_last_mail_has_left(cast: Cast, at: datetime):
+    """Until then what waits can be cancelled."""
+    readers(5, at=at)
+    issue = started(an_issue(), cast.admin, at=at)
+    sending.send_due(at=at)
+    sending.send_due(at=at + MINUTE)
+    assert Issue.objects.get().state is State.SENDING
+    issues.cancel(issue_id=issue.pk, at=at + MINUTE)
+    assert not OutgoingMail.objects.exists()
+
+
 def test_others_mails_go_first(cast: Cast, server: MailServer, at: datetime):
     readers(3, at=at)
     started(an_issue(), cast.admin, at=at)

@@ -267,6 +267,16 @@ def test_who_is_signed_in_with_a_proved_address_has_one_switch(cast: Cast, clock
     assert not OutgoingMail.objects.exists()
 
 
+def test_signing_in_by_a_mailed_code_is_the_proof(cast: Cast, clock_at: datetime):
+    browser = Client()
+    browser.post("/accounts/sign-in/code/", {"email": "olive@acme.example"})
+    code = re.search(r"^([A-Z0-9-]{6,9})$", OutgoingMail.objects.get().text, re.MULTILINE)
+    assert code is not None
+    browser.post("/accounts/sign-in/code/confirm/", {"code": code[1]})
+    browser.post("/tips/", {"do": "start"})
+    assert Subscriber.objects.get().email == "olive@acme.example"
+
+
 def test_who_is_signed_in_without_proof_confirms_by_mail_and_is_told_nothing(cast: Cast, clock_at: datetime):
     a_reader("olive@acme.example", at=clock_at)
     browser = signed_in(cast.owner)

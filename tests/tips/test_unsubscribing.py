@@ -24,7 +24,7 @@ from tests.tips.reading import a_reader, an_issue, link_in, mails_of, readers, s
 
 pytestmark = pytest.mark.rule("R15")
 MINUTE = timedelta(minutes=1)
-ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
+ONE_CLICK: dict[str, Any] = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
