@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.http import HttpRequest
 
 from supportdesk.people.models import User
 from supportdesk.tips.models import Asked, Delivery, Issue, Subscriber
@@ -38,10 +40,17 @@ def reader_at(email: str) -> Subscriber | None:
     return Subscriber.objects.filter(email=email.lower()).first()
 
 
-def own_address(user: object) -> str:
-    """The address that somebody signed in has proved to be theirs; empty without one."""
+def own_address(request: HttpRequest) -> str:
+    """The address that somebody signed in has proved to be theirs; empty without a proof.
+
+    Proved by the code that was mailed there for this very sign-in, or once before.
+    """
+    user = request.user
     if not isinstance(user, User) or not user.is_active:
         return ""
+    records = get_authentication_records(request, user)
+    if user.email in (str(record.get("email", "")).lower() for record in records if record["method"] == "code"):
+        return user.email
     proved = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True)
     return user.email if proved.exists() else ""
 

@@ -30,7 +30,7 @@ LINK = "tips_link"
 @require_http_methods(["GET", "HEAD", "POST"])
 def tips(request: DeskRequest) -> HttpResponseBase:
     """What they are, the sample, and the way in; for somebody signed in with a proved address one switch."""
-    own = access.own_address(request.user)
+    own = access.own_address(request)
     if request.method != "POST":
         # Who is signed in has typed their address before; whether it reads is told to nobody but its owner.
         known = "" if own else getattr(request.user, "email", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -267,12 +268,13 @@ def test_who_is_signed_in_with_a_proved_address_has_one_switch(cast: Cast, clock
     assert not OutgoingMail.objects.exists()
 
 
-def test_signing_in_by_a_mailed_code_is_the_proof(cast: Cast, clock_at: datetime):
+def test_signing_in_by_a_mailed_code_is_the_proof(cast: Cast, clock_at: datetime, settings: Any):
+    settings.EMAIL_BACKEND = "supportdesk.mail.backend.OutboxBackend"
     browser = Client()
     browser.post("/accounts/sign-in/code/", {"email": "olive@acme.example"})
-    code = re.search(r"^([A-Z0-9-]{6,9})$", OutgoingMail.objects.get().text, re.MULTILINE)
+    code = re.search(r"^[A-Z0-9-]{6,}$", OutgoingMail.objects.get().text, re.MULTILINE)
     assert code is not None
-    browser.post("/accounts/sign-in/code/confirm/", {"code": code[1]})
+    browser.post("/accounts/sign-in/code/confirm/", {"code": code[0]})
     browser.post("/tips/", {"do": "start"})
     assert Subscriber.objects.get().email == "olive@acme.example"
 
