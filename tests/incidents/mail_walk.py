@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime, timedelta
 
 from incidents.models import Attachment, Channel, Incident, Kind
@@ -19,11 +20,20 @@ from tests.incidents.told import a_mate
 from tests.incidents_helpers import a_report, again, answered, key, mailed, opened, with_points
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# 8 pixels each way, grey: large enough to be seen on a picture of the mail.
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000080000000808000000003be1db4b"
-    "0000000d4944415478da63b8b0601901003f3f1f81d5b5cdc60000000049454e44ae426082"
-)
+
+
+def a_png(width: int, height: int) -> bytes:
+    """A picture of grey stripes: of as many pixels as it shall be seen with."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    lines = b"".join(b"\0" + bytes([180 if (x + y) // 16 % 2 else 220 for x in range(width)]) for y in range(height))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+PNG = a_png(900, 200)
 ANSWER = """Hello Olive,
 
 thank you, that narrows it down. Sync reads its **own** copy of the zone table, and 12.3 leaves the old one beside it.
@@ -111,6 +121,7 @@ def replied(contact: Contact, *, at: datetime) -> None:
 
 def other_ways(cast: Cast, *, at: datetime) -> list[Incident]:
     """All the other mails: splits, merges, silence, a decline, a feature request, what comes too late."""
+    elsewhere = cast.stranger
     whole = opened(cast.owner, at=at, subject="Several things at once")
     divided(whole, cast.technician, at=at + HOUR)
     source, target = a_duplicate(cast, at=at)
@@ -129,15 +140,15 @@ def other_ways(cast: Cast, *, at: datetime) -> list[Incident]:
         at=at + HOUR,
         key=key(),
     )
-    poor = opened(cast.other, at=at, subject="Too poor to be divided")
+    poor = opened(elsewhere, at=at, subject="Too poor to be divided")
     divided(poor, cast.technician, "First", "Second", at=at + HOUR)
-    dropped = opened(cast.other, at=at, points=10, subject="Left whole")
+    dropped = opened(elsewhere, at=at, points=10, subject="Left whole")
     splitting.withdraw_proposal(
         proposal_id=divided(dropped, cast.technician, "One", "Two", at=at + HOUR).pk, user=cast.technician, at=at + DAY
     )
-    twin, stays = (opened(cast.other, at=at, subject=subject) for subject in ("It stops", "It stops at night"))
+    twin, stays = (opened(elsewhere, at=at, subject=subject) for subject in ("It stops", "It stops at night"))
     merge(twin, stays, cast, at=at + 2 * HOUR)
-    opened(cast.other, at=at + 2 * HOUR, points=0, subject="What came back is spent")
+    opened(elsewhere, at=at + 2 * HOUR, points=0, subject="What came back is spent")
     unmerge(twin, cast, at=at + 3 * HOUR)
     for days in range(7, 40):
         silence.remind_and_close(at=at + days * DAY)
