@@ -18,6 +18,7 @@ class Evidence:
     ``tokens``: by signed reply addresses, of whichever contact: one that was handed on is worth what its new sender
     may see. ``referenced``: by In-Reply-To and References. ``drafts`` are the sender's own, by the same headers, that
     can be added to. ``in_subject``, ``in_body``: by ticket numbers, the body without its quotes.
+    ``has_content``: words of its own, or files; ``only_quoted``: words of somebody else's at least.
     """
 
     senders: int
@@ -36,6 +37,7 @@ class Evidence:
     too_big: bool = False
     encrypted: bool = False
     has_content: bool = True
+    only_quoted: bool = False
     too_long: bool = False
 
 
@@ -83,7 +85,8 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(action="hold", incident=named, reason="not_theirs")
     if only_body:
         return Decision(action="hold", incident=named, reason="body_number")
-    lacking = _lacking(evidence)
+    bare = named is None and not evidence.drafts
+    lacking = _lacking(evidence, bare=bare)
     if lacking:
         return Decision(action="hold", incident=named, reason=lacking)
     if named is not None:
@@ -112,12 +115,15 @@ def _one(level: frozenset[int]) -> tuple[int | None, bool, bool]:
     return (next(iter(level)), False, False) if len(level) == 1 else (None, True, False)
 
 
-def _lacking(evidence: Evidence) -> str:
-    """Why what a mail says cannot be taken as it is; empty where it can."""
+def _lacking(evidence: Evidence, *, bare: bool) -> str:
+    """Why what a mail says cannot be taken as it is; empty where it can.
+
+    An answer of a quote alone says nothing; a ``bare`` mail that only passes something on reports that.
+    """
     reasons = {
         "too_big": evidence.too_big,
         "encrypted": evidence.encrypted,
-        "no_text": not evidence.has_content,
+        "no_text": not evidence.has_content and not (bare and evidence.only_quoted),
         "too_long": evidence.too_long,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

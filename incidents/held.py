@@ -238,7 +238,7 @@ def opened(scope: Scope, held: HeldMail) -> Opened:
     return Opened(
         held=held,
         mail=mail,
-        pieces=fold(mail.text or held.text),
+        pieces=fold(mail.text or held.text, answers=bool(mail.in_reply_to or mail.references)),
         files=tuple(File(name=one.name, size=len(one.payload)) for one in mail.attachments),
         senders=tuple(contacts_by_email(held.sender).order_by("customer__name", "pk")) if sender else (),
         earlier=earlier,

@@ -10,7 +10,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 
 from incidents.access import cases_for, incidents_for, messages_for, pays_for, timeline_for, without_cost
 from incidents.cases import CaseOutcome, CaseState, CreditCase
-from incidents.models import Attachment, Incident, IncidentClock, Message, TimelineCode, TimelineEntry
+from incidents.models import Attachment, Incident, IncidentClock, Message, TimelineCode, TimelineEntry, Via
 from incidents.queue import Hand, There, hand_of, there
 from incidents.statuses import UNFINISHED, Act, Status, allows
 from points.giving_back import (
@@ -149,7 +149,8 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
         Told(
             at=message.at,
             message=message,
-            pieces=fold(message.text),
+            # What opened it answers nothing: there, lines behind ">" were written by hand.
+            pieces=fold(message.text, answers=message.via == Via.MAIL and not message.key.startswith("open:")),
             files=tuple(file for file in message.files.all() if not file.quiet),
             quiet=tuple(file for file in message.files.all() if file.quiet),
         )

@@ -89,6 +89,7 @@ def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact], *, at: d
         encrypted=mail.encrypted,
         too_big=raw.refused_bytes is not None,
         has_content=bool(unquoted(mail.text).strip()) or has_files(mail),
+        only_quoted=bool(mail.text.strip()),
         too_long=len(mail.text) > POLICY.text_max,
     )
 

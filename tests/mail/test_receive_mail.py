@@ -102,7 +102,7 @@ def test_as_a_program_it_prints_one_line_and_nothing_else(committed_cast: Cast, 
         "run(['manage.py', 'receive_mail', *sys.argv[1:]])"
     )
     connection.close()
-    for source, status, outcome in ((MAIL, 0, "held"), (MAIL, 0, "duplicate"), (b"", 75, None)):
+    for source, status, outcome in ((MAIL, 0, "draft"), (MAIL, 0, "duplicate"), (b"", 75, None)):
         ran = subprocess.run(
             [sys.executable, "-c", code],
             input=source,

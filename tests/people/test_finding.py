@@ -232,9 +232,9 @@ def test_as_many_rows_are_read_among_many_as_among_few(committed_cast: Cast):
             size,
         )
         sql(
-            """INSERT INTO people_contact (customer_id, name, email, phone, restricted, is_administrator)
+            """INSERT INTO people_contact (customer_id, name, email, phone, restricted, is_administrator, bounce)
                SELECT max(c.id), 'Person x' || n || 'x', 'p' || n || 'x@example.example',
-                      '+4930' || (5000000 + n), false, false
+                      '+4930' || (5000000 + n), false, false, ''
                FROM generate_series((SELECT count(*) FROM people_contact) + 1, %s) n
                JOIN people_customer c ON c.name = 'House x' || n || 'x Works' GROUP BY n""",
             size,
@@ -249,8 +249,8 @@ def test_as_many_rows_are_read_among_many_as_among_few(committed_cast: Cast):
 def test_the_planner_takes_the_indexes(committed_cast: Cast):
     """With everything that it may choose from, it reads no table whole."""
     sql(
-        """INSERT INTO people_contact (customer_id, name, email, phone, restricted, is_administrator)
-           SELECT %s, 'Person x' || n || 'x', 'p' || n || 'x@example.example', '+4930' || (5000000 + n), false, false
+        """INSERT INTO people_contact (customer_id, name, email, phone, restricted, is_administrator, bounce)
+           SELECT %s, 'Person x' || n || 'x', 'p' || n || 'x@example.example', '+4930' || (5000000 + n), false, false, ''
            FROM generate_series(1, 20000) n""",
         committed_cast.acme.pk,
     )
