@@ -10,7 +10,7 @@ import pytest
 from supportdesk.demo.supervisor import ROOT
 
 # Without these the desk runs, with less: mail without a sign-in, no card payments.
-OPTIONAL = ("MAIL_PASSWORD", "SECRET_KEY_FALLBACKS", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS")
+OPTIONAL = ("MAIL_PASSWORD", "IMAP_PASSWORD", "SECRET_KEY_FALLBACKS", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS")
 
 yaml = pytest.importorskip("yaml")
 
@@ -24,7 +24,7 @@ def compose() -> dict[str, Any]:
 def test_every_service_that_stays_has_a_health_check_and_starts_again(compose: dict[str, Any]) -> None:
     staying = {name: service for name, service in compose["services"].items() if name != "migrate"}
 
-    assert set(staying) == {"web", "worker", "beat", "gateway", "postgres", "redis"}
+    assert set(staying) == {"web", "worker", "beat", "gateway", "fetcher", "postgres", "redis"}
     for service in staying.values():
         assert service["healthcheck"]["test"]
         assert service["restart"] == "unless-stopped"
