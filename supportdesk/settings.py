@@ -194,6 +194,11 @@ MAIL_STARTTLS: bool = env.bool("MAIL_STARTTLS", default=False)
 MAIL_TIMEOUT_SECONDS: int = env.int("MAIL_TIMEOUT_SECONDS", default=20)
 MAIL_DOMAIN: str = env.str("MAIL_DOMAIN", default="support.quillmark.example")
 MAIL_FROM: str = env.str("MAIL_FROM", default=f"support@{MAIL_DOMAIN}")
+# Each mail has an envelope sender of its own in MAIL_DOMAIN, so that a report tells by where it comes what it is about
+# (D28). Off where MAIL_FROM is of another domain, whose SPF counts then, or where the server refuses such senders.
+MAIL_BOUNCE_ADDRESSES: bool = env.bool(
+    "MAIL_BOUNCE_ADDRESSES", default=MAIL_FROM.lower().rpartition("@")[2] == MAIL_DOMAIN.lower()
+)
 GATEWAY_HOST: str = env.str("GATEWAY_HOST", default="127.0.0.1")
 GATEWAY_PORT: int = env.int("GATEWAY_PORT", default=2525)
 GATEWAY_PROTOCOL: str = env.str("GATEWAY_PROTOCOL", default="smtp").lower()

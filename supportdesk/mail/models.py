@@ -40,7 +40,8 @@ class OutgoingMail(models.Model):
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=500, blank=True)
-    # It left us, and came back: a delivery report said so later (D28).
+    # It left us and came back, as a delivery report said later; or its recipient's server refused the address for
+    # good: then `bounce` says why from the start, and `bounced_at` when it was told (D28).
     bounced_at = models.DateTimeField(_("bounced"), null=True, blank=True)
     bounce = models.CharField(_("why it bounced"), max_length=500, blank=True)
     # Where one click ends what the mail belongs to (RFC 8058).
@@ -75,10 +76,10 @@ class OutgoingMail(models.Model):
     @property
     def state(self) -> str:
         """What became of it: waiting, trying again, sent, failed, or bounced after it was sent."""
-        if self.bounced_at:
-            return "bounced"
-        if self.failed_at or self.sent_at:
-            return "failed" if self.failed_at else "sent"
+        if self.failed_at:
+            return "failed"
+        if self.bounced_at or self.sent_at:
+            return "bounced" if self.bounced_at else "sent"
         return "trying" if self.last_error else "waiting"
 
 

@@ -21,9 +21,11 @@ from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 
 from supportdesk.mail import doors
+from supportdesk.mail.bounces import blames_address, reason_of, status_in
 from supportdesk.mail.build import File, build
 from supportdesk.mail.models import OutgoingFile, OutgoingMail
 from supportdesk.mail.texts import message_ids, one_line, storable
+from supportdesk.mail.tokens import bounce_address
 from supportdesk.mail.wake import wake
 from supportdesk.policy import POLICY
 
@@ -73,6 +75,17 @@ def _address(text: str) -> str:
     if not 0 < len(address) <= ADDRESS_CHARS_MAX or '"' in address:
         raise NotAnAddress(_("“%(text)s” is no e-mail address.") % {"text": one_line(text, 80)})
     return address
+
+
+def spellings(address: str) -> tuple[str, ...]:
+    """How an address may have been written that mail goes to in ASCII: as it is, and with its domain's own letters."""
+    local, _at, domain = address.strip().lower().rpartition("@")
+    try:
+        ascii_domain = punycode(domain)
+        own = ascii_domain.encode().decode("idna")
+    except UnicodeError:
+        ascii_domain = own = domain
+    return tuple(dict.fromkeys(f"{local}@{one}" for one in (ascii_domain, own)))
 
 
 def can_be_mailed(address: str) -> bool:
@@ -163,7 +176,11 @@ def wake_deliverer() -> None:
 def retry(*, mail_id: int, at: datetime) -> bool:
     """Tries a mail again now, for another three days where it had failed (D30); False if it has gone out."""
     changed = OutgoingMail.objects.filter(pk=mail_id, sent_at=None).update(
-        failed_at=None, next_try_at=at, give_up_at=at + timedelta(days=POLICY.outbox_days)
+        failed_at=None,
+        bounced_at=None,
+        bounce="",
+        next_try_at=at,
+        give_up_at=at + timedelta(days=POLICY.outbox_days),
     )
     if changed:
         transaction.on_commit(wake_deliverer, robust=True)
@@ -201,12 +218,14 @@ def _record(mail: OutgoingMail, **outcome: object) -> bool:
 class _Trouble:
     """Why a mail did not go out. ``final``: no later try helps. ``line``: the connection is no good any more.
 
-    ``refusal``: the server works and does not want this mail.
+    ``refusal``: the server works and does not want this mail. ``bounce``: why, where the recipient's address is at
+    fault and nothing of ours (D28).
     """
 
     word: str
     final: bool = False
     line: bool = False
+    bounce: str = ""
 
     @property
     def refusal(self) -> bool:
@@ -216,19 +235,25 @@ class _Trouble:
 def _trouble(error: Exception) -> _Trouble:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, said = next(iter(error.recipients.values()))
-        return _Trouble(word=f"{code} {_said(said)}", final=500 <= code < 600, line=code == 421)
+        return _refused(code, said, at_recipient=True)
     if isinstance(error, smtplib.SMTPDataError):
-        return _Trouble(
-            word=f"{error.smtp_code} {_said(error.smtp_error)}",
-            final=500 <= error.smtp_code < 600,
-            line=error.smtp_code == 421,
-        )
+        return _refused(error.smtp_code, error.smtp_error, at_recipient=False)
     if isinstance(error, smtplib.SMTPResponseException):
         # Greeting, sign-in or sender refused: our set-up is wrong, not this mail. It waits until that is mended.
         return _Trouble(word=f"{error.smtp_code} {_said(error.smtp_error)}", line=True)
     if isinstance(error, FileMissing):
         return _Trouble(word=str(error))
     return _Trouble(word=f"{type(error).__name__}: {error}", line=isinstance(error, OSError))
+
+
+def _refused(code: int, answer: bytes | str, *, at_recipient: bool) -> _Trouble:
+    """A refusal of one mail: at its recipient, or of what it says."""
+    word = f"{code} {_said(answer)}"
+    final = 500 <= code < 600
+    # For now, and without a status, it is a server that is busy, or wants to see us again.
+    hints = at_recipient and final
+    at_fault = blames_address(status_in(word), word, otherwise=hints)
+    return _Trouble(word=word, final=final, line=code == 421, bounce=reason_of(word) if at_fault else "")
 
 
 def _said(answer: bytes | str) -> str:
@@ -257,7 +282,9 @@ def _send(smtp: smtplib.SMTP, mail: OutgoingMail) -> None:
     name = _("%(name)s support") % {"name": settings.DESK_NAME}
     files = [_with_bytes(file) for file in mail.files.all()]
     message = build(mail, from_name=name, from_address=settings.MAIL_FROM, files=files)
-    smtp.send_message(message, from_addr=settings.MAIL_FROM, to_addrs=[mail.to_address])
+    # An address of its own for each mail: a report says by where it comes what it is about (D28).
+    sender = bounce_address(mail_id=mail.pk) if settings.MAIL_BOUNCE_ADDRESSES else settings.MAIL_FROM
+    smtp.send_message(message, from_addr=sender, to_addrs=[mail.to_address])
 
 
 def _with_bytes(file: OutgoingFile) -> File:
@@ -314,7 +341,7 @@ def _put_off(mail: OutgoingMail, trouble: _Trouble, *, at: datetime) -> _Trouble
     """Records a try that failed: for good, or until the next one, each wait twice as long up to an hour."""
     word = one_line(trouble.word, 500)
     if trouble.final or at >= mail.give_up_at:
-        _record(mail, failed_at=at, last_error=word)
+        _record(mail, failed_at=at, last_error=word, bounce=trouble.bounce)
         logger.error("Mail %s (%s) is given up: %s", mail.pk, mail.kind, word)
     else:
         wait = min(FIRST_WAIT * 2 ** min(mail.tries - 1, 10), LONGEST_WAIT)
