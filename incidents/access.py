@@ -42,6 +42,7 @@ INSIDE_CODES = (
     TimelineCode.NOTED,
     TimelineCode.WARNED,
     TimelineCode.BREACHED,
+    TimelineCode.MAIL_BOUNCED,
 )
 # Notes stay on the desk, and so does automatic mail: nobody vouches for who sent it (D22, D28).
 INSIDE_KINDS = (MessageKind.NOTE, MessageKind.AUTOMATIC)
@@ -140,7 +141,7 @@ def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
         entries = entries.exclude(code__in=COST_CODES)
     # Steps keep ids alone; whom one is about besides its actor is read with it.
     whom = Contact.objects.filter(pk=OuterRef("whom_id")).values("name")
-    return entries.annotate(whom_id=Cast(KT("data__follower"), BigIntegerField()), whom=Subquery(whom)).select_related(
+    return entries.annotate(whom_id=Cast(Coalesce(KT("data__follower"), KT("data__reader")), BigIntegerField()), whom=Subquery(whom)).select_related(
         "user", "contact", "incident__customer"
     )
 

@@ -73,6 +73,8 @@ def say(code: str, data: Mapping[str, object]) -> str:
             return said % {"n": waiting}
         case NoticeCode.BUG_DETERMINED:
             return str(BUG_WORDS.get(str(data.get("outcome")), _("The bug was determined")))
+        case NoticeCode.BOUNCE if "contact" in data:
+            return _("A mail to a contact came back: their address is marked")
         case NoticeCode.OUTBOX_FAILED if "door" in data:
             words = (
                 _("A way of mail works again: %(door)s") if data.get("works") else _("A way of mail fails: %(door)s")
@@ -125,6 +127,8 @@ def place_of(code: str, incident: Incident | None) -> tuple[str, tuple[str, ...]
     """Where a notice leads: the name of the address, and what it takes."""
     if code == NoticeCode.MAIL_HELD:
         return "desk:held", ()
+    if code == NoticeCode.BOUNCE and incident is None:
+        return "admin:people_contact_changelist", ()
     if code == NoticeCode.OUTBOX_FAILED:
         return "admin:mail_maildoor_changelist", ()
     return ("desk:queue", ()) if incident is None else ("desk:incident", (incident.number,))

@@ -28,6 +28,7 @@ WHY_WORDS = {
 TONES = {
     TimelineCode.WARNED: "soon",
     TimelineCode.BREACHED: "breached",
+    TimelineCode.MAIL_BOUNCED: "soon",
     TimelineCode.CLOSED: "calm",
     TimelineCode.REOPENED: "calm",
     TimelineCode.REOPEN_ASKED: "waiting",
@@ -142,6 +143,8 @@ def say(step: TimelineEntry, zone: str = "") -> str:
             }
         case TimelineCode.BREACHED:
             return _("Late: the deadline passed without an answer")
+        case TimelineCode.MAIL_BOUNCED:
+            return _("A mail to %(whom)s came back") % {"whom": getattr(step, "whom", None) or _("a contact")}
         case TimelineCode.FOLLOWER_ADDED | TimelineCode.FOLLOWER_REMOVED:
             return _followed(step, str(who))
         case TimelineCode.DEADLINE_MOVED:

@@ -8,7 +8,7 @@ from incidents import paying
 from incidents.announcing import announce_due
 from incidents.inbound import file_mail, hold_given_up
 from incidents.replanning import replan_due
-from incidents.services import crediting, files, lapsing, noticing, silence
+from incidents.services import bouncing, crediting, files, lapsing, noticing, silence
 from incidents.services.visiting import sweep_visits
 from supportdesk import clock
 from supportdesk.mail.incoming import unhandled
@@ -56,8 +56,9 @@ def lapse() -> int:
 
 @shared_task(name="incidents.tell_of_failures")
 def tell_of_failures() -> int:
-    """Tells the admins that mail could not be sent, and of ways of mail that fail or work again (D39)."""
+    """Marks addresses that were refused (D28); tells admins of other mail not sent, and of ways of mail (D39)."""
     at = clock.now()
+    bouncing.judge_refused(at=at)
     return noticing.tell_of_failures(at=at) + noticing.tell_of_doors(at=at)
 
 

@@ -13,21 +13,23 @@ from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import append_to_draft, draft_of_mail
 from incidents.inbound.evidence import evidence_of, senders_of, who_wrote, whose_draft
 from incidents.inbound.holding import hold, hold_given_up
+from incidents.inbound.returned import Returned, returned_in
 from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held, answer_too_big
 from incidents.models import HeldReason, Incident, NoticeCode, Via
 from incidents.notices import owner_alone
+from incidents.services.bouncing import came_back, works_again
 from incidents.services.conversation import customer_message, keep_automatic
 from incidents.services.drafting import DraftOpened
 from incidents.services.files import FileRefused
 from incidents.services.noticing import notify
 from incidents.services.opening import DraftGone
+from supportdesk.mail.bounces import DELIVERY_REPORT
 from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
 from supportdesk.mail.models import Outcome, RawMail
 from supportdesk.mail.parse import ParsedMail
 from supportdesk.people.models import Contact
 
 log = logging.getLogger(__name__)
-DELIVERY_REPORT = "delivery report"
 
 
 def file_mail(*, raw_id: int, at: datetime) -> str:
@@ -57,25 +59,49 @@ def _file(raw: RawMail, *, at: datetime) -> str:
         return Outcome.HELD
     mail = read(raw)
     senders = senders_of(mail)
+    returned = returned_in(raw, mail)
     try:
-        outcome, reason = carry_out(
-            decide(evidence_of(raw, mail, senders, at=at)), raw=raw, mail=mail, senders=senders, at=at
-        )
+        decision = decide(evidence_of(raw, mail, senders, at=at, returned=returned))
+        outcome, reason = _do(decision, returned, raw=raw, mail=mail, senders=senders, at=at)
     except (DraftOpened, DraftGone):
         # The draft that it answers was opened, or put away, in this moment: now the mail shows that.
-        outcome, reason = carry_out(
-            decide(evidence_of(raw, mail, senders, at=at)), raw=raw, mail=mail, senders=senders, at=at
-        )
+        decision = decide(evidence_of(raw, mail, senders, at=at, returned=returned))
+        outcome, reason = _do(decision, returned, raw=raw, mail=mail, senders=senders, at=at)
+    if not mail.automatic and not mail.dmarc_failed and any(contact.bounced_at for contact in senders):
+        works_again(address=mail.from_address, at=raw.received_at)
     if before is not None:
         settle_again(before, outcome=outcome, reason=reason, at=at)
     record(raw_id=raw.pk, outcome=outcome, reason=reason, at=at)
     return outcome
 
 
-def carry_out(
-    decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime
+def _do(
+    decision: Decision,
+    returned: Returned | None,
+    *,
+    raw: RawMail,
+    mail: ParsedMail,
+    senders: list[Contact],
+    at: datetime,
 ) -> tuple[Outcome, str]:
-    """Does what was decided, in the caller's transaction; gives what became of the mail, and why."""
+    """Does what was decided; what is about a mail of ours that is no incident's waits for nobody (D28)."""
+    if returned is None or raw.refused_bytes is not None or "automatic" not in (decision.action, decision.reason):
+        return carry_out(decision, raw=raw, mail=mail, senders=senders, at=at)
+    told = returned.failure is not None and came_back(
+        mail_id=returned.mail_id, bounce=returned.failure, at=raw.received_at
+    )
+    if decision.action == "hold":
+        return Outcome.AUTOMATIC, mail.automatic
+    return carry_out(decision, raw=raw, mail=mail, senders=senders, at=at, told=told)
+
+
+def carry_out(
+    decision: Decision, *, raw: RawMail, mail: ParsedMail, senders: list[Contact], at: datetime, told: bool = False
+) -> tuple[Outcome, str]:
+    """Does what was decided, in the caller's transaction; gives what became of the mail, and why.
+
+    ``told``: staff have heard that a mail of ours came back.
+    """
     if raw.refused_bytes is not None:
         return _refuse(decision, raw=raw, mail=mail, at=at)
     if decision.action == "hold":
@@ -87,7 +113,7 @@ def carry_out(
     assert decision.incident is not None
     contact = who_wrote(decision.incident, senders)
     if decision.action == "automatic":
-        return _keep(decision.incident, contact, raw=raw, mail=mail, at=at)
+        return _keep(decision.incident, contact, raw=raw, mail=mail, at=at, told=told)
     assert contact is not None
     return _add(decision.incident, contact, raw=raw, mail=mail)
 
@@ -149,9 +175,9 @@ def _append(
 
 
 def _keep(
-    incident_id: int, contact: Contact | None, *, raw: RawMail, mail: ParsedMail, at: datetime
+    incident_id: int, contact: Contact | None, *, raw: RawMail, mail: ParsedMail, at: datetime, told: bool
 ) -> tuple[Outcome, str]:
-    """Keeps an automatic mail; of a delivery report the incident's owner is told (D28, D39)."""
+    """Keeps an automatic mail; of a report that is about no mail of ours for sure the owner alone is told (D28, D39)."""
     said = said_in(mail)
     keep_automatic(
         incident_id=incident_id,
@@ -163,7 +189,7 @@ def _keep(
         raw_mail=raw,
         files=keep_files(mail, contact=contact, at=raw.received_at),
     )
-    if mail.bounced or mail.automatic == DELIVERY_REPORT:
+    if not told and (mail.bounced or mail.automatic == DELIVERY_REPORT):
         incident = Incident.objects.select_related("customer", "owner").get(pk=incident_id)
         notify(NoticeCode.BOUNCE, to=owner_alone(incident.owner), incident=incident, at=at, key=f"raw:{raw.pk}")
     return Outcome.AUTOMATIC, mail.automatic

@@ -10,6 +10,7 @@ from incidents.access import incidents_for
 from incidents.filing import Evidence
 from incidents.inbound.blocking import is_blocked
 from incidents.inbound.content import has_files
+from incidents.inbound.returned import Returned
 from incidents.mails import can_be_told
 from incidents.models import Draft, DraftMail, Incident, IncidentMail, Message
 from incidents.numbers import numbers_in
@@ -48,11 +49,15 @@ def whose_draft(senders: list[Contact], address: str) -> Contact | None:
     return found[0] if len({contact.email.lower() for contact in found}) == 1 else None
 
 
-def evidence_of(raw: RawMail, mail: ParsedMail, senders: list[Contact], *, at: datetime) -> Evidence:
-    """What a mail shows, as ``decide`` takes it (D26)."""
+def evidence_of(
+    raw: RawMail, mail: ParsedMail, senders: list[Contact], *, at: datetime, returned: Returned | None = None
+) -> Evidence:
+    """What a mail shows, as ``decide`` takes it (D26); ``returned`` is the mail of ours that it is about for sure."""
     tokens = _tokens(raw, mail)
     # A delivery report brings back the mail that it is about, and often names it nowhere else (D28).
     ids = [*mail.in_reply_to, *mail.references, *([mail.returned_id] if mail.returned_id else [])]
+    if returned is not None:
+        ids = [returned.message_id]
     answered = _drafts(ids)
     referenced = (
         frozenset(IncidentMail.objects.filter(mail__message_id__in=ids).values_list("incident_id", flat=True))

@@ -56,6 +56,7 @@ class TimelineCode(models.TextChoices):
     FOLLOWER_REMOVED = "follower_removed", _("follower removed")
     REPORTED_ANEW = "reported_anew", _("reported anew")
     FILES_ADDED = "files_added", _("files added")
+    MAIL_BOUNCED = "mail_bounced", _("mail came back")
 
 
 class TimelineEntry(models.Model):

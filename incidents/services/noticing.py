@@ -89,9 +89,10 @@ def split_accepted(incident: Incident, *, proposal_id: int, at: datetime, by: Us
 def tell_of_failures(*, at: datetime) -> int:
     """Tells the admins that mail could not be sent; however often it runs, each failure once (D30, D39).
 
-    That the mail about it failed is told to nobody by mail: it would go round for ever.
+    That the mail about it failed is told to nobody by mail: it would go round for ever. Where the recipient's
+    address is at fault, that is told instead (D28).
     """
-    failed = OutgoingMail.objects.filter(failed_at__gt=at - FAILURES_SINCE, failed_at__lte=at)
+    failed = OutgoingMail.objects.filter(failed_at__gt=at - FAILURES_SINCE, failed_at__lte=at, bounce="")
     last = failed.exclude(kind=mails.kind_of(NoticeCode.OUTBOX_FAILED)).order_by("-failed_at", "-pk").first()
     if last is None or last.failed_at is None:
         return 0
