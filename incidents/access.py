@@ -141,9 +141,9 @@ def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
         entries = entries.exclude(code__in=COST_CODES)
     # Steps keep ids alone; whom one is about besides its actor is read with it.
     whom = Contact.objects.filter(pk=OuterRef("whom_id")).values("name")
-    return entries.annotate(whom_id=Cast(Coalesce(KT("data__follower"), KT("data__reader")), BigIntegerField()), whom=Subquery(whom)).select_related(
-        "user", "contact", "incident__customer"
-    )
+    return entries.annotate(
+        whom_id=Cast(Coalesce(KT("data__follower"), KT("data__reader")), BigIntegerField()), whom=Subquery(whom)
+    ).select_related("user", "contact", "incident__customer")
 
 
 def without_cost(step: TimelineEntry) -> TimelineEntry:

@@ -297,7 +297,11 @@ def queue(scope: Scope, *, view: str, at: datetime, numbers: Counts, limit: int 
 
 
 def _take(scope: Scope, where: Q, order: F | Coalesce, limit: int) -> list[IncidentClock]:
-    links = _links(scope).filter(where).select_related("clock", "incident__customer", "incident__owner")
+    links = (
+        _links(scope)
+        .filter(where)
+        .select_related("clock", "incident__customer", "incident__owner", "incident__contact")
+    )
     return list(links.order_by(OrderBy(order), "pk")[:limit])
 
 

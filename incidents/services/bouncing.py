@@ -41,7 +41,8 @@ def came_back(*, mail_id: int, bounce: Bounce, at: datetime) -> bool:
 def judge_refused(*, at: datetime) -> int:
     """Marks the addresses that a server refused for good at sending; each refusal once, in parallel too (D28)."""
     refused = OutgoingMail.objects.filter(failed_at__isnull=False, bounced_at=None).exclude(bounce="")
-    return sum(tried(_refused, pk, at=at) for pk in refused.order_by("failed_at", "pk").values_list("pk", flat=True)[:BATCH])
+    oldest = refused.order_by("failed_at", "pk").values_list("pk", flat=True)
+    return sum(tried(_refused, pk, at=at) for pk in oldest[:BATCH])
 
 
 @transaction.atomic
@@ -97,7 +98,7 @@ def works_again(*, address: str, at: datetime) -> int:
     return _unmark(there, until=at)
 
 
-def mail_works(*, contact_id: int, seen_at: datetime | None = None) -> bool:
+def mail_works(*, contact_id: int, seen_at: datetime) -> bool:
     """Somebody here knows that the address works: its mark is gone, until a mail comes back again (D28).
 
     ``seen_at`` is when the mark was made that they saw: a later one stays.
@@ -105,6 +106,5 @@ def mail_works(*, contact_id: int, seen_at: datetime | None = None) -> bool:
     return bool(_unmark([contact_id], until=seen_at))
 
 
-def _unmark(contact_ids: list[int], *, until: datetime | None) -> int:
-    marked = Contact.objects.filter(pk__in=contact_ids, bounced_at__isnull=False)
-    return (marked if until is None else marked.filter(bounced_at__lte=until)).update(bounced_at=None, bounce="")
+def _unmark(contact_ids: list[int], *, until: datetime) -> int:
+    return Contact.objects.filter(pk__in=contact_ids, bounced_at__lte=until).update(bounced_at=None, bounce="")

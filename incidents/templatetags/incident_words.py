@@ -92,6 +92,26 @@ def delivery(mails: Sequence[IncidentMail]) -> Delivery:
     return Delivery(mails, said, well=set(states) <= {"sent", "waiting"})
 
 
+# By the subject and detail of RFC 3463: what to tell somebody who is about to write, or to call.
+WHY_BOUNCED = {
+    "1.1": gettext_lazy("no such address"),
+    "1.10": gettext_lazy("no such address"),
+    "1.2": gettext_lazy("no such domain"),
+    "2.1": gettext_lazy("the mailbox is switched off"),
+    "2.2": gettext_lazy("the mailbox is full"),
+    "4.1": gettext_lazy("their server does not answer"),
+    "4.4": gettext_lazy("no such domain"),
+    "4.7": gettext_lazy("not delivered for days"),
+}
+
+
+@register.filter
+def why_bounced(bounce: str) -> str:
+    """Why mails come back in a few words, or as the server said it (D28)."""
+    status = bounce.partition(" ")[0]
+    return str(WHY_BOUNCED.get(status.partition(".")[2], bounce))
+
+
 @register.filter
 def say(step: TimelineEntry, zone: str = "") -> str:
     return stories.say(step, zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -19,7 +20,9 @@ from incidents import queue as queues
 from incidents.forms import renew_key
 from incidents.forms_call import NOW, CallerForm, CallForm
 from incidents.models import Channel, Draft
+from incidents.numbers import is_number
 from incidents.services import calls, opening
+from incidents.services.bouncing import mail_works as mail_works_again
 from incidents.services.common import KeyReused
 from points.services import NotEnoughPoints
 from sla.calendars import current_calendars
@@ -238,6 +241,26 @@ def discard_draft(request: DeskRequest, pk: int) -> HttpResponse:
     else:
         messages.warning(request, _("The draft is not there any more: it was opened, or discarded before."))
     return redirect("desk:call")
+
+
+@door("technician")
+@require_POST
+def mail_works(request: DeskRequest, pk: int) -> HttpResponse:
+    """Somebody here knows that mail to the contact arrives again: the mark that they saw is gone (D28)."""
+    contact = _contact(request, pk)
+    try:
+        seen = datetime.fromisoformat(request.POST.get("seen", ""))
+        seen_at = seen if seen.tzinfo is not None else None
+    except ValueError:
+        seen_at = None
+    if seen_at is not None and mail_works_again(contact_id=contact.pk, seen_at=seen_at):
+        messages.success(request, _("Mail to %(address)s counts as arriving again.") % {"address": contact.email})
+    elif contact.bounced_at is not None:
+        messages.warning(request, _("Another mail has come back since: look why."), extra_tags="soon")
+    number = request.POST.get("number", "")
+    if is_number(number):
+        return redirect("desk:incident", incident_of(request, number).number)
+    return redirect("desk:caller", contact.pk)
 
 
 def caller_link(contact: Contact, given: str = "") -> str:

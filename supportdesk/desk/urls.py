@@ -31,6 +31,7 @@ urlpatterns = [
     path("call/new/", call.new_caller, name="new_caller"),
     path("call/<int:pk>/", call.caller, name="caller"),
     path("call/<int:pk>/send-form/", call.send_form, name="send_form"),
+    path("contacts/<int:pk>/mail-works/", call.mail_works, name="mail_works"),
     path("call/logged/<str:number>/", call.logged, name="call_logged"),
     path("call/drafts/<int:pk>/open/", call.open_draft, name="open_draft"),
     path("call/drafts/<int:pk>/discard/", call.discard_draft, name="discard_draft"),

@@ -31,7 +31,7 @@ class _State(admin.SimpleListFilter):
         "waiting": {"sent_at__isnull": True, "failed_at__isnull": True},
         "failed": {"failed_at__isnull": False},
         "sent": {"sent_at__isnull": False},
-        "bounced": {"bounced_at__isnull": False},
+        "bounced": {"bounced_at__isnull": False, "failed_at__isnull": True},
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -51,16 +51,18 @@ def _again(page: LookOnly, request: HttpRequest, queryset: QuerySet[OutgoingMail
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(LookOnly):
-    list_display = ("kind", "to_address", "state", "queued_at", "next_try_at", "tries", "last_error")
+    list_display = ("kind", "to_address", "state", "queued_at", "next_try_at", "tries", "last_error", "bounce")
     list_filter = (_State, "kind")
     search_fields = ("to_address", "about", "message_id")
     actions = ("try_again",)
 
     @admin.display(description=_("state"))
     def state(self, mail: OutgoingMail) -> Any:
-        if mail.sent_at:
-            return _("sent")
-        return _("failed") if mail.failed_at else _("waiting")
+        if mail.failed_at:
+            return _("failed")
+        if mail.bounced_at:
+            return _("bounced")
+        return _("sent") if mail.sent_at else _("waiting")
 
     @admin.action(description=_("Try again now"))
     def try_again(self, request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:

@@ -24,6 +24,12 @@ def contacts_for(scope: Scope) -> QuerySet[Contact]:
     return contacts.filter(Q(id__in=scope.contact_ids) | Q(customer_id__in=scope.full_customer_ids))
 
 
+def contacts_bounced(scope: Scope) -> QuerySet[Contact]:
+    """Of those whom somebody signed in is, by address, the ones whose mails come back to us (D28)."""
+    mine = Contact.objects.filter(id__in=scope.contact_ids, removed_at=None, bounced_at__isnull=False)
+    return mine.order_by("email", "pk").distinct("email")
+
+
 def technicians_for(scope: Scope) -> QuerySet[User]:
     """Staff whom an incident can be handed to; nobody for contacts."""
     staff = User.objects.filter(Q(is_technician=True) | Q(is_staff=True), is_active=True)

@@ -9,7 +9,10 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from supportdesk.looking import LookOnly
@@ -76,6 +79,12 @@ class ContactFormSet(forms.BaseInlineFormSet[Contact, Customer, forms.ModelForm[
                 form.add_error("email", ADDRESS_TAKEN)
             seen |= {address} - {""}
 
+    def save_existing(self, form: forms.ModelForm[Contact], obj: Contact, commit: bool = True) -> Contact:
+        """Another address has not bounced (D28)."""
+        if "email" in form.changed_data:
+            obj.bounced_at, obj.bounce = None, ""
+        return super().save_existing(form, obj, commit=commit)
+
 
 class ContactInline(admin.TabularInline[Contact, Customer]):
     model = Contact
@@ -102,6 +111,35 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
         return False
+
+
+class _Bounced(admin.SimpleListFilter):
+    title = _("mail")
+    parameter_name = "mail"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("back", _("comes back")), ("arrives", _("arrives, as far as is known"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Contact]) -> QuerySet[Contact]:
+        chosen = self.value()
+        return queryset if chosen is None else queryset.filter(bounced_at__isnull=chosen != "back")
+
+
+@admin.register(Contact)
+class ContactAdmin(LookOnly):
+    """All contacts, to find those whose mails come back (D28); they are edited with their customer."""
+
+    list_display = ("name", "customer", "email", "phone", "bounced_at", "bounce", "removed_at")
+    list_filter = (_Bounced,)
+    list_select_related = ("customer",)
+    search_fields = ("name", "email", "customer__name")
+    fields = ("customer_link", "name", "email", "phone", "restricted", "is_administrator", "bounced_at", "bounce")
+    readonly_fields = ("customer_link",)
+
+    @admin.display(description=_("customer"))
+    def customer_link(self, contact: Contact) -> Any:
+        where = reverse("admin:people_customer_change", args=[contact.customer_id])
+        return format_html('<a href="{}">{}</a>', where, contact.customer)
 
 
 @admin.register(ContactAddress)

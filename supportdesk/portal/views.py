@@ -22,7 +22,7 @@ from incidents.services.conversation import customer_message
 from incidents.services.files import FileRefused
 from points.services import NotEnoughPoints
 from supportdesk.mail.quotes import fold
-from supportdesk.people.access import customers_for
+from supportdesk.people.access import contacts_bounced, customers_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken
 from supportdesk.people.models import Edition
 from supportdesk.policy import POLICY
@@ -58,6 +58,7 @@ def home(request: DeskRequest) -> HttpResponse:
     waiting = list(access.proposals_waiting(request.scope.as_contact(), at=request.at)[:20])
     context = {
         "place": "home",
+        "bounced": contacts_bounced(request.scope),
         "lines": lines,
         "yours": yours + len(waiting),
         "ours": ours,

@@ -91,6 +91,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:notice_settings": ("302 404 404 404 200 200", "302 404 404 404 422 422"),
     "desk:follow": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:unfollow": (DESK_ACT, "302 404 404 404 302 302"),
+    "desk:mail_works": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:incident": DESK_PAGE,
     "desk:take": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:hand_over": (DESK_ACT, "302 404 404 404 302 302"),
@@ -192,6 +193,7 @@ ADMIN_MODELS: dict[str, dict[str, tuple[int, int]]] = {
     "incidents_draft": LOOK_ONLY,
     "incidents_heldmail": LOOK_ONLY,
     "incidents_blockedsender": LOOK_ONLY | {"delete": (200, 200)},
+    "people_contact": LOOK_ONLY,
     "people_contactaddress": LOOK_ONLY | {"delete": (200, 200)},
     "sla_closure": LOOK_ONLY | {"add": (200, 422), "change": (200, 422), "import": (200, 422)},
     "sla_calendarchange": LOOK_ONLY,
@@ -243,7 +245,7 @@ def _pk(route: Route, world: World) -> int:
         return world.notice.pk
     if route.name in ("desk:mail", "desk:mail_html", "desk:try_mail_again"):
         return world.incident.mails.earliest("pk").mail_id
-    if route.name in ("desk:caller", "desk:send_form"):
+    if route.name in ("desk:caller", "desk:send_form", "desk:mail_works"):
         return world.cast.owner.pk
     return world.draft.pk if "draft" in route.name and "held" not in route.name else world.held.pk
 
@@ -284,6 +286,7 @@ def values(route: Route, world: World) -> dict[str, Any]:
         "incidents_draft": world.draft,
         "incidents_heldmail": world.held,
         "incidents_blockedsender": BlockedSender.objects.first(),
+        "people_contact": world.cast.owner,
         "people_contactaddress": ContactAddress.objects.get(),
         "sla_calendarchange": CalendarChange.objects.get(),
         "sla_closure": Closure.objects.get(),
