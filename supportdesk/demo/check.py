@@ -21,7 +21,7 @@ from uuid import uuid4
 from incidents.numbers import typed
 from sla.deadline import plan
 from sla.holidays import public_calendar_for
-from supportdesk.demo import mailbox
+from supportdesk.demo import mailbox, writing
 from supportdesk.demo.client import Page, Unexpected, Visitor
 from supportdesk.demo.people import PASSWORD, SIGN_INS
 from supportdesk.places import Place
@@ -133,7 +133,7 @@ class Walk:
         mail = self._mail(lambda mail: "Please send the log." in mail.text, "with the answer")
         self._must(self.mark in mail.subject and "canary" not in mail.source, None, "the answer's mail is not right")
         text = f"Here it is {self.mark}."
-        reply = mailbox.answer(mail, sender=self.address, text=text, at=datetime.now(UTC))
+        reply = writing.answer(mail, sender=self.address, text=text, at=datetime.now(UTC))
         self._post(reply)
         self._post(reply)
         self._until(lambda: text in customer.get(f"/incidents/{number}/").text, "the customer's answer to be filed")

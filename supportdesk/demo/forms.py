@@ -3,33 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django import forms
-from django.utils.translation import gettext_lazy as _
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from supportdesk.demo.writing import Attached
 from supportdesk.policy import POLICY
 
+PROGRAMS: Final = (
+    ("gmail", gettext_lazy("Gmail: HTML, quoted below")),
+    ("outlook", gettext_lazy("Outlook: HTML, the original below a line")),
+    ("plain", gettext_lazy("Plain text, quoted with >")),
+)
 
-class AnswerForm(forms.Form):
+
+class ManyFilesInput(forms.FileInput):
+    """A file input that takes several."""
+
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """Files of any kind and number, together no larger than a mail may be (D31)."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, label=gettext_lazy("Files"), widget=ManyFilesInput())
+
+    def clean(self, data: Any, initial: Any = None) -> list[Attached]:
+        files: list[UploadedFile[Any]] = [file for file in data or [] if file]
+        if sum(file.size or 0 for file in files) > POLICY.mail_bytes_max:
+            said = _("Together they are larger than %(size)s. Send fewer or smaller ones.")
+            raise ValidationError(said % {"size": filesizeformat(POLICY.mail_bytes_max)})
+        return [
+            Attached(name=file.name or "file", content_type=file.content_type or "", body=file.read()) for file in files
+        ]
+
+
+class WritingForm(forms.Form):
+    """What an answer and a new mail have alike."""
+
+    text = forms.CharField(
+        label=gettext_lazy("Text"), max_length=POLICY.text_max, widget=forms.Textarea(attrs={"rows": 6})
+    )
+    files = ManyFilesField()  # type: ignore[assignment]  # a field, which the form's own files are looked up beside
+    program = forms.ChoiceField(label=gettext_lazy("Mail program"), choices=PROGRAMS, initial="gmail")
+
+
+class AnswerForm(WritingForm):
     """An answer to a mail, written by one of those who got it."""
 
-    sender = forms.ChoiceField(label=_("From"))
-    text = forms.CharField(label=_("Answer"), max_length=POLICY.text_max, widget=forms.Textarea)
+    sender = forms.ChoiceField(label=gettext_lazy("From"))
+    field_order = ("sender", "text", "files", "program")
 
     def __init__(self, *args: Any, recipients: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         senders: forms.ChoiceField = self.fields["sender"]  # type: ignore[assignment]
         senders.choices = [(address, address) for address in recipients]
+        if len(recipients) == 1:
+            # Nothing to choose, so nothing to look at.
+            senders.widget = forms.HiddenInput()
+            senders.initial = recipients[0]
         dress(self)
 
 
-class NewMailForm(forms.Form):
+class NewMailForm(WritingForm):
     """A new mail to the desk, from whomever the visitor wants to be."""
 
-    sender = forms.EmailField(label=_("From"))
-    subject = forms.CharField(label=_("Subject"), max_length=POLICY.subject_max, required=False)
-    text = forms.CharField(label=_("Text"), max_length=POLICY.text_max, widget=forms.Textarea)
+    sender = forms.EmailField(
+        label=gettext_lazy("From"),
+        help_text=gettext_lazy("Somebody of the sample, or any address: then it is a stranger’s."),
+        widget=forms.EmailInput(attrs={"list": "people", "autocomplete": "off"}),
+    )
+    subject = forms.CharField(label=gettext_lazy("Subject"), max_length=POLICY.subject_max, required=False)
+    field_order = ("sender", "subject", "text", "files", "program")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

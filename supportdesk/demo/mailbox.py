@@ -1,4 +1,4 @@
-"""Everybody's mailbox in the demo: mails as files, read forgivingly, and answers to them.
+"""Everybody's mailbox in the demo: mails as files, read forgivingly. ``writing`` makes the answers to them.
 
 Whatever bytes a mail has, it can be listed, shown and refused an answer: nothing here raises for the
 content of a mail.
@@ -15,16 +15,42 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.message import EmailMessage, Message
-from email.utils import format_datetime, getaddresses, make_msgid
+from email.message import Message
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Final
 
 from django.core.validators import validate_email
 
+from supportdesk.mail.shown_html import data_address
+
 NAME: Final = re.compile(r"[0-9]{16}-[0-9a-f]{8}")
 HEADER_MAX: Final = 2_000  # characters of one header that are shown
 HTML_HEAD: Final = re.compile(r"<head\b[^>]{0,200}>", re.IGNORECASE)
+HTML_CID: Final = re.compile(r"cid:([^\"'\s<>()]{1,300})", re.IGNORECASE)
+SHORT_CHARS, LONG_CHARS = 300, 900  # of the text, where the frame around the HTML is low or high
+PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+SENT_BY: Final = "X-Sent-By"  # of a mail that was written here: whose it is
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A part of a mail that is not its text. ``content_id`` is what its HTML calls it."""
+
+    part: Message
+    name: str
+    content_type: str
+    content_id: str
+
+    @property
+    def body(self) -> bytes:
+        """The bytes; what cannot be decoded is as it stands in the mail."""
+        return _payload(self.part)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +66,42 @@ class Mail:
     message_id: str
     references: str
     reply_to: str  # the bare address an answer goes to; empty if there is none
+    return_path: str  # where a machine answers to, as the envelope said
     recipients: tuple[str, ...]
+    sent_by: str  # who wrote it here; empty of what came
     text: str
     html: str
-    attachments: tuple[str, ...]
+    parts: tuple[File, ...]
     raw: bytes
+
+    @property
+    def owner(self) -> str:
+        """In whose mailbox it lies: who got it, or who wrote it here."""
+        return self.sent_by or next(iter(self.recipients), "")
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The parts that came along: all that the HTML does not show in place."""
+        shown = {found.lower() for found in HTML_CID.findall(self.html)}
+        return tuple(file for file in self.parts if file.content_id.lower() not in shown)
+
+    @property
+    def pictures(self) -> tuple[File, ...]:
+        """The parts that the HTML shows in place."""
+        shown = {found.lower() for found in HTML_CID.findall(self.html)}
+        return tuple(file for file in self.parts if file.content_id and file.content_id.lower() in shown)
+
+    @property
+    def starts(self) -> str:
+        """The first words of it, for a list."""
+        return _one_line(self.text[:400])[:140]
+
+    @property
+    def paper(self) -> str:
+        """About how much room its HTML needs in a frame."""
+        if len(self.text) < SHORT_CHARS and not self.pictures:
+            return "short"
+        return "long" if len(self.text) > LONG_CHARS or self.pictures else ""
 
     @property
     def source(self) -> str:
@@ -52,11 +109,15 @@ class Mail:
         return self.raw.decode("utf-8", "replace")
 
 
-def store(folder: Path, raw: bytes, recipients: Sequence[str], sender: str) -> str:
-    """Keeps a mail that was delivered to ``recipients`` and gives its name. The file is there whole or not at all."""
+def store(folder: Path, raw: bytes, recipients: Sequence[str], sender: str, *, sent_by: str = "") -> str:
+    """Keeps a mail that was delivered to ``recipients`` and gives its name. The file is there whole or not at all.
+
+    ``sent_by`` is of a mail that was written here, and lies in its writer's mailbox.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{time.time_ns() // 1000:016d}-{secrets.token_hex(4)}"
     envelope = [f"Return-Path: <{sender}>", *(f"Delivered-To: {recipient}" for recipient in recipients)]
+    envelope += [f"{SENT_BY}: {sent_by}"] if sent_by else []
     lines = "".join(_one_line(line) + "\r\n" for line in envelope)
     draft = folder / f".{name}"
     with draft.open("wb") as file:
@@ -87,7 +148,7 @@ def read(folder: Path, name: str) -> Mail | None:
 def parse(raw: bytes, *, name: str) -> Mail:
     """Reads a mail's bytes. What cannot be decoded is shown with replacement characters."""
     message = message_from_bytes(raw)
-    text, html, attachments = _parts(message)
+    text, html, parts = _parts(message)
     # Undecoded: words that decode to commas and angles would turn a name into an address
     addresses = [str(value) for field in ("Reply-To", "From") for value in message.get_all(field, [])]
     return Mail(
@@ -100,52 +161,35 @@ def parse(raw: bytes, *, name: str) -> Mail:
         message_id=_header(message, "Message-ID"),
         references=_header(message, "References"),
         reply_to=_address(addresses[0]) if addresses else "",
+        return_path=_address(str(message.get("Return-Path", ""))),
         recipients=tuple(filter(None, (_address(str(value)) for value in message.get_all("Delivered-To", [])))),
+        sent_by=_address(str(message.get(SENT_BY, ""))),
         text=text,
         html=html,
-        attachments=attachments,
+        parts=parts,
         raw=raw,
     )
 
 
-def for_frame(html: str) -> str:
-    """The HTML part for a sandboxed frame: its links open a window of their own, for the frame shows only mails."""
+def for_frame(mail: Mail) -> str:
+    """The HTML part for a sandboxed frame: its pictures within it, for the frame loads nothing.
+
+    Its links open a window of their own, for the frame shows only mails.
+    """
+    pictures = {
+        file.content_id.lower(): data_address(file.content_type.partition("/")[2], file.body)
+        for file in mail.pictures
+        if file.content_type in PICTURES
+    }
+    html = HTML_CID.sub(lambda found: pictures.get(found[1].lower(), found[0]), mail.html)
     base = '<base target="_blank">'
     head = HTML_HEAD.search(html)
     return html[: head.end()] + base + html[head.end() :] if head else base + html
 
 
-def answer(mail: Mail, *, sender: str, text: str, at: datetime) -> EmailMessage:
-    """The answer that a mail program would write: to ``Reply-To``, in the thread, the original quoted below."""
-    subject = mail.subject if mail.subject[:3].lower() == "re:" else f"Re: {mail.subject}".strip()
-    reply = write(sender=sender, to=mail.reply_to, subject=subject, text=f"{text.rstrip()}\n\n{quoted(mail)}", at=at)
-    if mail.message_id:
-        reply["In-Reply-To"] = mail.message_id
-        reply["References"] = f"{mail.references} {mail.message_id}".strip()
-    return reply
-
-
-def write(*, sender: str, to: str, subject: str, text: str, at: datetime) -> EmailMessage:
-    """A new mail of plain text. ``sender`` and ``to`` are bare, valid addresses."""
-    mail = EmailMessage()
-    mail["From"] = sender
-    mail["To"] = to
-    mail["Subject"] = _one_line(subject)
-    mail["Date"] = format_datetime(at)
-    mail["Message-ID"] = make_msgid(domain=sender.rsplit("@", 1)[1])
-    mail.set_content("\n".join(text.splitlines()) + "\n")
-    return mail
-
-
-def quoted(mail: Mail) -> str:
-    """The original below an answer, with the line above it that mail programs write."""
-    lines = [f"> {line}".rstrip() for line in mail.text.splitlines()]
-    return "\n".join([f"On {mail.date}, {mail.sender} wrote:", *lines])
-
-
-def _parts(message: Message) -> tuple[str, str, tuple[str, ...]]:
-    """The first plain text, the first HTML, and the names of everything else."""
-    text, html, attachments = None, None, []
+def _parts(message: Message) -> tuple[str, str, tuple[File, ...]]:
+    """The first plain text, the first HTML, and everything else."""
+    text, html, files = None, None, []
     for part in message.walk():
         if part.is_multipart():
             continue
@@ -156,20 +200,24 @@ def _parts(message: Message) -> tuple[str, str, tuple[str, ...]]:
         elif kind == "text/html" and html is None and not attached:
             html = _text_of(part)
         else:
-            attachments.append(_file_name(part) or kind)
-    return text or "", html or "", tuple(attachments)
+            content_id = _one_line(str(part.get("Content-ID", ""))).strip("<>")[:300]
+            files.append(File(part, _file_name(part) or kind, kind, content_id))
+    return text or "", html or "", tuple(files)
+
+
+def _payload(part: Message) -> bytes:
+    try:
+        payload = part.get_payload(decode=True)
+        return payload if isinstance(payload, bytes) else b""
+    except Exception:  # the parser's own slips on hostile headers are many and undocumented
+        return str(part.get_payload()).encode("utf-8", "replace")
 
 
 def _text_of(part: Message) -> str:
+    content = _payload(part)
     try:
-        payload = part.get_payload(decode=True)
-        content = payload if isinstance(payload, bytes) else b""
-        charset = part.get_content_charset("utf-8")
-    except Exception:  # the parser's own slips on hostile headers are many and undocumented
-        content, charset = str(part.get_payload()).encode("utf-8", "replace"), "utf-8"
-    try:
-        decoded = content.decode(charset, "replace")
-    except (LookupError, ValueError):
+        decoded = content.decode(part.get_content_charset("utf-8"), "replace")
+    except Exception:  # as above; and charsets that nobody knows
         decoded = content.decode("utf-8", "replace")
     return decoded.replace("\r\n", "\n").replace("\x00", "�")
 

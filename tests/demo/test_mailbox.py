@@ -15,11 +15,16 @@ from aiosmtpd.smtp import SMTP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supportdesk.demo import mailbox
+from supportdesk.demo import mailbox, writing
 from supportdesk.demo.sink import Keep
+from supportdesk.demo.threads import threads
+from supportdesk.mail.parse import parse
+from supportdesk.mail.quotes import unquoted
 
 AT = datetime(2026, 11, 27, 15, 20, tzinfo=UTC)
 NAME = "1795793000000000-0123abcd"
+
+PROGRAMS: tuple[writing.Program, ...] = ("plain", "gmail", "outlook")
 
 NASTY = [
     b"",
@@ -50,10 +55,16 @@ NASTY = [
 def answered(raw: bytes) -> None:
     mail = mailbox.parse(raw, name=NAME)
     assert mail.source is not None
-    assert mailbox.for_frame(mail.html)
+    assert mailbox.for_frame(mail)
+    assert mail.starts is not None
+    assert all(file.size >= 0 for file in mail.files)
+    assert threads([mail, mail])
     if mail.reply_to:
-        reply = mailbox.answer(mail, sender="me@here.example", text="Thank you.", at=AT)
-        assert message_from_bytes(bytes(reply), policy=policy.default)["To"]
+        for program in PROGRAMS:
+            reply = writing.answer(mail, sender="me@here.example", text="Thank you.", at=AT, program=program)
+            assert message_from_bytes(bytes(reply), policy=policy.default)["To"]
+        assert bytes(writing.out_of_office(mail, sender="me@here.example", at=AT))
+        assert bytes(writing.bounce(mail, recipient="me@here.example", at=AT))
 
 
 @pytest.mark.parametrize("raw", NASTY, ids=range(len(NASTY)))
@@ -89,15 +100,15 @@ def test_a_mail_is_shown_in_words() -> None:
     assert mail.subject == "Your ticket 104 826"
     assert mail.recipients == ("isla@customer.example",)
     assert mail.text == "First line\n\nSecond line\n"
-    assert mailbox.for_frame(mail.html).startswith('<html><head><base target="_blank"><title>')
+    assert mailbox.for_frame(mail).startswith('<html><head><base target="_blank"><title>')
 
 
 def test_an_answer_goes_into_the_thread() -> None:
     mail = original(References="<one@desk.example>", Reply_To="reply+signed@desk.example")
 
-    reply = mailbox.answer(mail, sender="isla@customer.example", text="It works.\nThank you.\n", at=AT)
+    reply = writing.answer(mail, sender="isla@customer.example", text="It works.\nThank you.\n", at=AT)
 
-    assert reply["From"] == "isla@customer.example"
+    assert reply["From"] == "Isla Renwick <isla@customer.example>"
     assert reply["To"] == "reply+signed@desk.example"
     assert reply["Subject"] == "Re: Your ticket 104 826"
     assert reply["In-Reply-To"] == "<two@desk.example>"
@@ -113,9 +124,9 @@ def test_an_answer_goes_into_the_thread() -> None:
 
 def test_an_answer_to_an_answer_says_re_once_and_goes_to_the_sender() -> None:
     mail = original()
-    again = mailbox.parse(bytes(mailbox.answer(mail, sender="a@b.example", text="x", at=AT)), name=NAME)
+    again = mailbox.parse(bytes(writing.answer(mail, sender="a@b.example", text="x", at=AT)), name=NAME)
 
-    reply = mailbox.answer(again, sender="c@d.example", text="y", at=AT)
+    reply = writing.answer(again, sender="c@d.example", text="y", at=AT)
 
     assert reply["Subject"] == "Re: Your ticket 104 826"
     assert reply["To"] == "a@b.example"
@@ -172,3 +183,74 @@ def test_the_sink_keeps_what_it_accepts(tmp_path: Path) -> None:
     assert mail.recipients == ("a@b.example", "c@d.example")
     assert mail.subject == "hello"
     assert mail.text == ".dot\n"
+
+
+def picture_mail() -> mailbox.Mail:
+    message = EmailMessage()
+    message["From"], message["To"] = "support@desk.example", "Isla Renwick <isla@customer.example>"
+    message["Subject"], message["Message-ID"] = "Your ticket 104 826", "<three@desk.example>"
+    message.set_content("See the picture.")
+    message.add_alternative('<html><body><p>See</p><img src="cid:p1@desk.example"></body></html>', subtype="html")
+    message.get_payload()[1].add_related(PICTURE, "image", "png", cid="<p1@desk.example>", filename="p.png")  # type: ignore[index, union-attr]
+    message.add_attachment(b"log", maintype="application", subtype="octet-stream", filename="quill.log")
+    envelope = b"Return-Path: <bounces@desk.example>\r\nDelivered-To: isla@customer.example\r\n"
+    return mailbox.parse(envelope + bytes(message), name=NAME)
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n"
+
+
+def test_pictures_are_shown_in_place_and_the_other_files_beside() -> None:
+    mail = picture_mail()
+
+    assert "data:image/png;base64,iVBORw0KGgo=" in mailbox.for_frame(mail)
+    assert [(file.name, file.body) for file in mail.files] == [("quill.log", b"log")]
+
+
+@pytest.mark.parametrize(("program", "mark"), [("gmail", "gmail_quote"), ("outlook", "WordSection1")])
+@pytest.mark.rule("D31")
+def test_each_program_quotes_its_way_and_the_desk_folds_it(program: writing.Program, mark: str) -> None:
+    log = writing.Attached(name="Protokoll Übersicht.txt", content_type="text/plain", body=b"1\r\n2\n")
+
+    reply = writing.answer(
+        picture_mail(), sender="isla@customer.example", text="It <works>.\n\nIsla", at=AT, program=program, files=[log]
+    )
+
+    assert mark in reply.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    read = parse(bytes(reply), authserv_id="x", own_domain="desk.example")
+    assert unquoted(read.text).split() == ["It", "<works>.", "Isla"]
+    kept = mailbox.parse(bytes(reply), name=NAME)
+    assert [(file.name, file.body) for file in kept.files] == [("Protokoll Übersicht.txt", b"1\r\n2\n")]
+    assert [file.body for file in kept.pictures] == [PICTURE]
+
+
+@pytest.mark.rule("D28")
+def test_what_machines_answer_is_known_as_that() -> None:
+    away = writing.out_of_office(picture_mail(), sender="isla@customer.example", at=AT)
+    bounce = writing.bounce(picture_mail(), recipient="isla@customer.example", at=AT)
+
+    assert parse(bytes(away), authserv_id="x", own_domain="desk.example").automatic
+    read = parse(bytes(bounce), authserv_id="x", own_domain="desk.example", mail_from="")
+    assert (read.automatic, read.returned_id) == ("delivery report", "<three@desk.example>")
+    assert away["To"] == bounce["To"] == "bounces@desk.example"
+
+
+def test_conversations_are_each_persons_own_and_what_was_sent_lies_in_its_writers(tmp_path: Path) -> None:
+    def came(number: int, to: str, references: str = "") -> None:
+        head = f"Message-ID: <{number}@x>\r\nReferences: {references}\r\nSubject: {number}\r\n\r\n"
+        mailbox.store(tmp_path, head.encode(), [to], "")
+
+    came(1, "a@b.example")
+    came(2, "c@d.example", "<1@x>")
+    mailbox.store(tmp_path, b"Message-ID: <3@x>\r\nReferences: <1@x>\r\n\r\n", [], "", sent_by="a@b.example")
+    came(4, "a@b.example", "<0@x> <3@x>")
+    came(5, "a@b.example")
+
+    found = threads(mailbox.newest(tmp_path, at_most=9))
+
+    assert [(one.owner, [mail.message_id for mail in one.mails]) for one in found] == [
+        ("a@b.example", ["<5@x>"]),
+        ("a@b.example", ["<1@x>", "<3@x>", "<4@x>"]),
+        ("c@d.example", ["<2@x>"]),
+    ]
+    assert found[1].opened.message_id == "<4@x>"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import smtplib
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from supportdesk.demo import mailbox, views
+from supportdesk.demo import forms, mailbox, views
+from supportdesk.policy import POLICY
 
 pytestmark = pytest.mark.django_db
 
@@ -19,6 +22,10 @@ RAW = (
     b"--x\r\nContent-Type: text/plain\r\n\r\nSee http://testserver/r/1\r\n"
     b"--x\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script><p>See</p>\r\n--x--\r\n"
 )
+
+
+FILLED = {"sender": "isla@customer.example", "text": "It works.", "program": "gmail"}
+envelopes: list[str | None] = []
 
 
 @pytest.fixture
@@ -31,9 +38,11 @@ def name(settings, tmp_path: Path) -> str:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
     mails: list[EmailMessage] = []
+    envelopes.clear()
 
-    def keep(message: EmailMessage) -> bool:
+    def keep(message: EmailMessage, *, envelope: str | None = None) -> bool:
         mails.append(message)
+        envelopes.append(envelope)
         return True
 
     monkeypatch.setattr(views, "_sent", keep)
@@ -74,7 +83,7 @@ def test_the_html_part_is_shut_into_its_frame(client: Client, name: str) -> None
 
 
 def test_an_answer_is_sent_once_and_leads_back(client: Client, name: str, sent: list[EmailMessage]) -> None:
-    response = client.post(f"/demo/mailbox/{name}/", {"sender": "isla@customer.example", "text": "It works."})
+    response = client.post(f"/demo/mailbox/{name}/", {**FILLED, "text": "It works."})
 
     assert response.status_code == 302
     (mail,) = sent
@@ -83,7 +92,7 @@ def test_an_answer_is_sent_once_and_leads_back(client: Client, name: str, sent: 
 
 
 def test_only_who_got_the_mail_can_answer_it(client: Client, name: str, sent: list[EmailMessage]) -> None:
-    response = client.post(f"/demo/mailbox/{name}/", {"sender": "other@customer.example", "text": "It works."})
+    response = client.post(f"/demo/mailbox/{name}/", {**FILLED, "sender": "other@customer.example"})
 
     assert response.status_code == 200
     assert sent == []
@@ -92,7 +101,7 @@ def test_only_who_got_the_mail_can_answer_it(client: Client, name: str, sent: li
 def test_a_new_mail_goes_to_the_desk(client: Client, settings, name: str, sent: list[EmailMessage]) -> None:
     settings.MAIL_FROM = "Support <support@desk.example>"
 
-    response = client.post("/demo/mailbox/new/", {"sender": "x@y.example", "subject": "Hello", "text": "Hi"})
+    response = client.post("/demo/mailbox/new/", {**FILLED, "sender": "x@y.example", "subject": "Hello"})
 
     assert response.status_code == 302
     assert sent[0]["To"] == "support@desk.example"
@@ -104,8 +113,48 @@ def test_a_gateway_that_is_down_loses_no_text(client: Client, name: str, monkeyp
 
     monkeypatch.setattr(smtplib, "SMTP", refuse)
 
-    response = client.post(f"/demo/mailbox/{name}/", {"sender": "isla@customer.example", "text": "My long text"})
+    response = client.post(f"/demo/mailbox/{name}/", {**FILLED, "text": "My long text"})
 
     assert response.status_code == 200
     assert "My long text" in response.content.decode()
     assert "Nothing was lost" in response.content.decode()
+
+
+def test_an_answer_takes_its_files_along_and_lies_in_the_conversation(
+    client: Client, name: str, sent: list[EmailMessage]
+) -> None:
+    files = [SimpleUploadedFile("a.log", b"one"), SimpleUploadedFile("b.png", b"two", content_type="image/png")]
+
+    client.post(f"/demo/mailbox/{name}/", {**FILLED, "files": files})
+
+    (mail,) = sent
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["a.log", "b.png"]
+    page = client.get(f"/demo/mailbox/{name}/")
+    (_first, answer) = page.context["thread"].mails
+    assert answer.sent_by == "isla@customer.example"
+    download = client.get(f"/demo/mailbox/{answer.name}/files/1/")
+    assert b"".join(download) == b"two"  # type: ignore[arg-type]  # it streams
+    assert download["Content-Disposition"] == 'attachment; filename="b.png"'
+    assert download["Content-Type"] == "application/octet-stream"
+    assert client.get(f"/demo/mailbox/{answer.name}/files/2/").status_code == 404
+
+
+def test_files_that_are_too_large_are_refused_at_their_field(
+    client: Client, name: str, sent: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "POLICY", replace(POLICY, mail_bytes_max=5))
+
+    page = client.post(f"/demo/mailbox/{name}/", {**FILLED, "files": [SimpleUploadedFile("a.log", b"123456")]})
+
+    assert "larger than 5" in page.content.decode()
+    assert sent == []
+
+
+@pytest.mark.rule("D28")
+def test_machines_answer_by_one_press(client: Client, name: str, sent: list[EmailMessage]) -> None:
+    for verb in ("away", "bounce"):
+        assert client.post(f"/demo/mailbox/{name}/send/{verb}/").status_code == 302
+    assert client.post(f"/demo/mailbox/{name}/send/other/").status_code == 404
+
+    assert [mail["Auto-Submitted"] for mail in sent] == ["auto-replied", "auto-replied"]
+    assert envelopes == [None, ""]
