@@ -32,38 +32,49 @@ AWAY: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """A file that goes with a mail."""
+    """A file that goes with a mail. With a ``content_id`` its HTML shows it in place."""
 
     name: str
     content_type: str
     body: bytes
+    content_id: str = ""
 
 
 def answer(
-    mail: Mail, *, sender: str, text: str, at: datetime, program: Program = "plain", files: Sequence[Attached] = ()
+    mail: Mail,
+    *,
+    sender: str,
+    text: str,
+    at: datetime,
+    program: Program = "plain",
+    files: Sequence[Attached] = (),
+    html: str = "",
 ) -> EmailMessage:
-    """The answer that a mail program would write: to ``Reply-To``, in the thread, the original quoted its way."""
+    """The answer that a mail program would write: to ``Reply-To``, in the thread, the original quoted its way.
+
+    ``html`` is what Gmail says where that is more than the text.
+    """
     subject = mail.subject if mail.subject[:3].lower() == "re:" else f"Re: {mail.subject}".strip()
     said = text.rstrip()
     if program == "plain":
-        plain, html = f"{said}\n\n{_wrote(mail)}\n{_marked(mail)}", ""
+        plain, shown = f"{said}\n\n{_wrote(mail)}\n{_marked(mail)}", ""
     elif program == "gmail":
         plain = f"{said}\n\n{_wrote(mail)}\n\n{_marked(mail)}"
-        html = f'{_gmail(said)}<br><div class="gmail_quote gmail_quote_container">{_gmail_quote(mail)}</div>'
+        shown = f'{html or _gmail(said)}<br><div class="gmail_quote gmail_quote_container">{_gmail_quote(mail)}</div>'
     else:
         lines = "\n".join(f"{name}: {value}" for name, value in _about(mail))
         plain = f"{said}\n\n{lines}\n\n{mail.text.rstrip()}"
-        html = _outlook(said, quote=_outlook_quote(mail))
+        shown = _outlook(said, quote=_outlook_quote(mail))
     reply = _mail(
         sender=sender,
         to=mail.reply_to,
         subject=subject,
         text=plain,
-        html=html,
+        html=shown,
         at=at,
         files=files,
         name=_own_name(mail, sender),
-        pictures=mail.pictures if html else (),
+        pictures=mail.pictures if shown else (),
     )
     if mail.message_id:
         reply["In-Reply-To"] = mail.message_id
@@ -80,10 +91,11 @@ def write(
     at: datetime,
     program: Program = "plain",
     files: Sequence[Attached] = (),
+    name: str = "",
 ) -> EmailMessage:
     """A new mail. ``sender`` and ``to`` are bare, valid addresses."""
     html = {"plain": "", "gmail": _gmail(text), "outlook": _outlook(text)}[program]
-    return _mail(sender=sender, to=to, subject=subject, text=text, html=html, at=at, files=files)
+    return _mail(sender=sender, to=to, subject=subject, text=text, html=html, at=at, files=files, name=name)
 
 
 def out_of_office(mail: Mail, *, sender: str, at: datetime) -> EmailMessage:
@@ -147,7 +159,7 @@ def _mail(
     at: datetime,
     files: Sequence[Attached] = (),
     name: str = "",
-    pictures: Sequence[File] = (),
+    pictures: Sequence[File | Attached] = (),
 ) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = Address(name, addr_spec=sender)
@@ -160,7 +172,7 @@ def _mail(
         mail.add_alternative(html, subtype="html")
         shown = mail.get_payload(1)
         assert isinstance(shown, EmailMessage)
-        for picture in pictures:
+        for picture in (*pictures, *(file for file in files if file.content_id)):
             shown.add_related(
                 picture.body,
                 *_type(picture.content_type),
@@ -169,6 +181,8 @@ def _mail(
                 disposition="inline",
             )
     for file in files:
+        if html and file.content_id:
+            continue
         mail.add_attachment(file.body, *_type(file.content_type), filename=_file_name(file.name))
     return mail
 

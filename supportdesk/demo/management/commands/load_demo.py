@@ -19,7 +19,7 @@ from points.setting import ledger_clock_widened
 from sla.calendars import calendar_for
 from sla.deadline import instant_before
 from supportdesk import clock
-from supportdesk.demo import sample, tips
+from supportdesk.demo import mails, sample, tips
 from supportdesk.demo.people import PASSWORD
 from supportdesk.people.models import Contact, Customer, User
 from supportdesk.people.services import sign_in_for
@@ -53,6 +53,8 @@ class Command(BaseCommand):
                 self._incident(f"demo-incident-{index:02d}", row, contacts, releases, staff, at)
             for colleague in sample.COLLEAGUES:
                 self._colleague(*colleague, by=contacts[colleague[0]], at=at)
+        isla = contacts[sample.CUSTOMERS[0][0]]
+        mails.load(at=at, technician=staff["Maya Okafor"], before=lambda minutes: _ago(at, minutes, isla))
         tips.load(at)
 
     def _staff(self, name: str, email: str, zone: str, place: str, technician: bool, admin: bool) -> User:
