@@ -15,7 +15,8 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 
 class MailServer:
-    """``got``: the mails that came through DATA. ``rcpt`` and ``data``: what it answers there instead of 250.
+    """``got``: the mails that came through DATA, ``sources``: their bytes. ``rcpt`` and ``data``: what it answers there
+    instead of 250.
 
     ``hangs_at``: RCPT or DATA, where it answers nothing until ``go_on`` is set. ``user`` and ``password``: who may
     sign in; without, nobody has to.
@@ -23,6 +24,7 @@ class MailServer:
 
     def __init__(self) -> None:
         self.got: list[EmailMessage] = []
+        self.sources: list[bytes] = []
         self.rcpt = self.data = "250 OK"
         self.drop_after_data = False
         self.hangs_at = ""
@@ -40,6 +42,7 @@ class MailServer:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         message = email.message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default)
         self.got.append(message)
+        self.sources.append(envelope.content)
         self.arrived.set()
         if not self.go_on.is_set():
             await server.loop.run_in_executor(None, self.go_on.wait, 10)
