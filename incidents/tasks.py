@@ -6,12 +6,12 @@ from celery import shared_task
 
 from incidents import paying
 from incidents.announcing import announce_due
-from incidents.inbound import file_mail, hold_given_up
+from incidents.inbound import file_waiting
 from incidents.replanning import replan_due
 from incidents.services import bouncing, crediting, files, lapsing, noticing, silence
 from incidents.services.visiting import sweep_visits
 from supportdesk import clock
-from supportdesk.mail.incoming import unhandled
+from supportdesk.mail.incoming import wake_filer
 
 BATCH = 100
 
@@ -19,9 +19,10 @@ BATCH = 100
 @shared_task(name="incidents.file_mail")
 def file_mails() -> int:
     """Files every stored mail that waits, and gives how many were filed (D29)."""
-    hold_given_up(at=clock.now())
-    waiting = unhandled(at=clock.now(), limit=BATCH)
-    return sum(1 for raw_id in waiting if file_mail(raw_id=raw_id, at=clock.now()))
+    tried, filed = file_waiting(now=clock.now, limit=BATCH)
+    if tried == BATCH:
+        wake_filer()  # more may wait
+    return filed
 
 
 @shared_task(name="incidents.announce_clocks")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from incidents.filing import Decision, decide
 from incidents.inbound.again import held_before, is_settled, settle_again
@@ -13,8 +14,8 @@ from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import append_to_draft, draft_of_mail
 from incidents.inbound.evidence import evidence_of, senders_of, who_wrote, whose_draft
 from incidents.inbound.holding import hold, hold_given_up
-from incidents.inbound.returned import Returned, returned_in
 from incidents.inbound.replies import ANSWERED_WHEN_HELD, NoRoom, answer_held, answer_too_big
+from incidents.inbound.returned import Returned, returned_in
 from incidents.models import HeldReason, Incident, NoticeCode, Via
 from incidents.notices import owner_alone
 from incidents.services.bouncing import came_back, works_again
@@ -24,9 +25,10 @@ from incidents.services.files import FileRefused
 from incidents.services.noticing import notify
 from incidents.services.opening import DraftGone
 from supportdesk.mail.bounces import DELIVERY_REPORT
-from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record
+from supportdesk.mail.incoming import AlreadyHandled, claim, claim_next, fail, identify, read, record
 from supportdesk.mail.models import Outcome, RawMail
 from supportdesk.mail.parse import ParsedMail
+from supportdesk.mail.wake import wake
 from supportdesk.people.models import Contact
 
 log = logging.getLogger(__name__)
@@ -40,24 +42,56 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
     that cannot be filed is tried again, then held with the error; it never stops the next one (D29).
     """
     raw = claim(raw_id=raw_id, at=at)
-    if raw is not None:
+    outcome = "" if raw is None else _file_claimed(raw, at=at)
+    return outcome or (Outcome.HELD if hold_given_up(at=at) else "")
+
+
+def file_waiting(*, now: Callable[[], datetime], limit: int) -> tuple[int, int]:
+    """Files what waits, the longest due first, ``limit`` mails at most; gives how many were tried, and filed (D29)."""
+    tried = filed = 0
+    hold_given_up(at=now())
+    with wake.gathering():
+        while tried < limit and (raw := claim_next(at=(at := now()))) is not None:
+            tried += 1
+            filed += bool(_file_claimed(raw, at=at))
+    if filed < tried:
+        hold_given_up(at=now())
+    return tried, filed
+
+
+def _file_claimed(raw: RawMail, *, at: datetime) -> str:
+    """Files a mail that this worker has claimed; empty where it could not."""
+    try:
+        if raw.tries > 1 and not _identified(raw, at=at):
+            return Outcome.DUPLICATE
         try:
             return _file(raw, at=at)
-        except AlreadyHandled:
-            return ""
-        except Exception as error:  # whatever a stranger's mail provokes, the others go on
-            log.exception("Mail %s was not filed", raw_id)
-            fail(raw_id=raw_id, error=repr(error), at=at)
-    return Outcome.HELD if hold_given_up(at=at) else ""
+        except IntegrityError:
+            # Another delivery of this mail was filed in this moment, or what one allows once was done: now it shows.
+            return _file(raw, at=at)
+    except AlreadyHandled:
+        return ""
+    except Exception as error:  # whatever a stranger's mail provokes, the others go on
+        log.exception("Mail %s was not filed", raw.pk)
+        fail(raw_id=raw.pk, error=repr(error), at=at)
+        return ""
+
+
+@transaction.atomic
+def _identified(raw: RawMail, *, at: datetime) -> bool:
+    """Of a mail that failed, what it is stays known however often it fails: another delivery of it fails no more."""
+    return identify(raw=raw, mail=read(raw), at=at)
 
 
 @transaction.atomic
 def _file(raw: RawMail, *, at: datetime) -> str:
+    mail = read(raw)
+    if not identify(raw=raw, mail=mail, at=at):
+        return Outcome.DUPLICATE
     before = held_before(raw)
     if before is not None and is_settled(before):
         record(raw_id=raw.pk, outcome=Outcome.HELD, reason=before.reason, at=at)
         return Outcome.HELD
-    mail = read(raw)
     senders = senders_of(mail)
     returned = returned_in(raw, mail)
     try:

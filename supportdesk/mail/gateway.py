@@ -10,6 +10,8 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
+from threading import get_ident
 from typing import Any, Literal
 
 from aiosmtpd.controller import Controller
@@ -40,6 +42,8 @@ class _Handler:
         self.via: Via = via
         self.connections = 0
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
+        self.wires: dict[int, Any] = {}  # each thread's connection to the database, kept from mail to mail
+        self.worked_at: datetime | None = None  # as it was last written down; None where the last mail failed
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
@@ -62,36 +66,47 @@ class _Handler:
         # Through a socket of the file system there is no peer to name.
         peer = str(session.peer[0]) if isinstance(session.peer, tuple) else ""
         try:
-            await asyncio.get_running_loop().run_in_executor(self.threads, _keep, envelope, self.via, peer)
+            await asyncio.get_running_loop().run_in_executor(self.threads, self._keep, envelope, peer)
         except Exception:  # whatever the trouble is: not stored means not taken
             logger.exception("A mail could not be stored")
             return TRY_AGAIN
         return "250 2.0.0 Kept"
 
-
-def _keep(envelope: Envelope, via: Via, peer: str) -> None:
-    """Stores the mail; committed when it returns. That it could not is noted where the operator looks."""
-    source = envelope.original_content or b""
-    try:
-        at = clock.now()
+    def _keep(self, envelope: Envelope, peer: str) -> None:
+        """Stores the mail; committed when it returns. That it could not is noted where the operator looks."""
+        source = envelope.original_content or b""
+        at = _now()
+        self.wires[get_ident()] = connection.connection
         try:
             store_raw(
                 source=source,
                 mail_from=envelope.mail_from or "",
                 rcpt_to=envelope.rcpt_tos,
                 at=at,
-                via=via,
+                via=self.via,
                 peer=came_from(source, by=settings.MAIL_RECEIVED_BY) or peer,
             )
         except Exception as error:
             # A database that is gone takes no note either: then the log has it, and every page says so.
+            self.worked_at = None
+            connection.close()
             with suppress(Error):
                 doors.fails(doors.GATEWAY, f"{type(error).__name__}: {error}", at=at)
             raise
-        with suppress(Error):
-            doors.works(doors.GATEWAY, at=at)
-    finally:
+        if self.worked_at is None or not self.worked_at <= at < self.worked_at + doors.EVERY:
+            with suppress(Error):
+                doors.works(doors.GATEWAY, at=at)
+                self.worked_at = at
+
+
+def _now() -> datetime:
+    """The present instant, over this thread's own connection to the database, or a new one where that broke."""
+    connection.close_if_unusable_or_obsolete()
+    try:
+        return clock.now()
+    except Error:
         connection.close()
+        return clock.now()
 
 
 class Gateway(Controller):
@@ -131,3 +146,5 @@ class Gateway(Controller):
         super().stop(no_assert)
         # What is being stored still gets stored; its sender, who heard no 250, sends it again, and it counts once.
         self.handler.threads.shutdown(wait=True)
+        for wire in self.handler.wires.values():
+            wire.close()

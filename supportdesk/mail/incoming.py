@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from supportdesk.mail.models import Outcome, RawMail
 from supportdesk.mail.parse import ParsedMail, content_digest, parse
 from supportdesk.mail.texts import one_line
-from supportdesk.mail.wake import wake
+from supportdesk.mail.wake import ring
 from supportdesk.policy import POLICY
-
-logger = logging.getLogger(__name__)
+from supportdesk.rows import change, columns, fetch, made
 
 # How long one worker has for one mail; then it is taken for dead, and the mail is tried again.
 LEASE = timedelta(minutes=5)
 WAIT = timedelta(minutes=1)
+
+# One statement looks, locks, counts the try and takes the lease; what another worker is at is left to it.
+_CLAIM_WHERE: Final = """
+    UPDATE mail_rawmail SET tries = tries + 1, next_try_at = %(until)s WHERE id = (
+        SELECT id FROM mail_rawmail WHERE {} outcome = '' AND next_try_at <= %(at)s
+        ORDER BY next_try_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    ) RETURNING {}
+"""
+_CLAIM: Final = _CLAIM_WHERE.format("id = %(raw)s AND", columns(RawMail, "mail_rawmail"))
+_CLAIM_NEXT: Final = _CLAIM_WHERE.format("", columns(RawMail, "mail_rawmail"))
+_IDENTIFY: Final = """
+    UPDATE mail_rawmail SET content_digest = %(content)s, message_id = %(message_id)s
+    WHERE id = %(raw)s AND NOT EXISTS (SELECT FROM mail_rawmail WHERE content_digest = %(content)s AND id <> %(raw)s)
+"""
+_RECORD: Final = """
+    UPDATE mail_rawmail SET outcome = %(outcome)s, reason = %(reason)s, handled_at = %(at)s
+    WHERE id = %(raw)s AND outcome = ''
+"""
 
 
 class AlreadyHandled(Exception):
@@ -42,56 +59,56 @@ def store_raw(
 ) -> tuple[RawMail, bool]:
     """Keeps a mail as it came, before anything is done with it; gives its row, and whether it is new (D29).
 
-    The row is committed when this returns. The same mail again, be it the same bytes or with other trace
-    headers, gives the first row, with the delivery counted. ``peer`` is where it came from, as our own server
-    says. ``refused_bytes`` is the size of a mail too large to be taken, of which ``source`` is the header alone.
+    The row is committed when this returns, and nothing else was done with it. The same bytes again give the first
+    row, with the delivery counted; the same mail with other trace headers is known when it is read, by whoever
+    files it. ``peer`` is where it came from, as our own server says. ``refused_bytes`` is the size of a mail too large to be taken, of which ``source`` is the header alone.
     ``also`` writes down more in the same transaction; what it raises undoes both.
     """
     # Two mails that are too large may have one header: their sizes tell them apart.
     told_apart = source if refused_bytes is None else source + b"%d" % refused_bytes
-    digest = hashlib.sha256(told_apart).hexdigest()
+    raw = RawMail(
+        source=source,
+        digest=hashlib.sha256(told_apart).hexdigest(),
+        mail_from=one_line(mail_from, 320).strip("<>"),  # "<>" is the empty sender of reports
+        rcpt_to=[one_line(address, 320) for address in rcpt_to],
+        received_at=at,
+        next_try_at=at,
+        via=via,
+        peer=one_line(peer, 64),
+        refused_bytes=refused_bytes,
+    )
     try:
-        with transaction.atomic(durable=True):
-            raw = RawMail.objects.create(
-                source=source,
-                digest=digest,
-                mail_from=one_line(mail_from, 320).strip("<>"),  # "<>" is the empty sender of reports
-                rcpt_to=[one_line(address, 320) for address in rcpt_to],
-                received_at=at,
-                next_try_at=at,
-                via=via,
-                peer=one_line(peer, 64),
-                refused_bytes=refused_bytes,
-            )
+        with _committed(alone=also is None):
+            raw.save(force_insert=True)
             if also is not None:
                 also(raw)
     except IntegrityError:
-        known = RawMail.objects.filter(digest=digest).first()
+        known = RawMail.objects.filter(digest=raw.digest).first()
         if known is None:
             raise
-        raw = known
         with transaction.atomic(durable=True):
             if also is not None:
-                also(raw)
-            RawMail.objects.filter(pk=raw.pk).update(deliveries=F("deliveries") + 1)
-        raw.refresh_from_db()
-        # The copy of a mail that came with other trace headers stands for that mail.
-        return _first_of(raw), False
-    try:
-        first = identify(raw=raw, at=at)
-    except Exception:  # the mail is safe: what cannot be read now is read when it is filed
-        logger.exception("Mail %s could not be read yet", raw.pk)
-        first = raw
-    if first.pk != raw.pk:
+                also(known)
+            # The copy of a mail that came with other trace headers stands for that mail.
+            first = first_of(known)
+            RawMail.objects.filter(pk__in={known.pk, first.pk}).update(deliveries=F("deliveries") + 1)
+        first.refresh_from_db()
         return first, False
     if via != "pipe":  # whoever pipes a mail in files it in the next moment
         transaction.on_commit(wake_filer, robust=True)
     return raw, True
 
 
+def _committed(*, alone: bool) -> AbstractContextManager[object]:
+    """A transaction that is committed when the block ends; a statement ``alone`` is one by itself."""
+    if alone and not connection.in_atomic_block:
+        return nullcontext()
+    return transaction.atomic(durable=True)
+
+
 def wake_filer() -> None:
     """Tells a worker that mail came in; the schedule finds it anyhow."""
-    wake("incidents.file_mail")
+    ring("incidents.file_mail")
 
 
 def read(raw: RawMail) -> ParsedMail:
@@ -105,43 +122,31 @@ def read(raw: RawMail) -> ParsedMail:
     )
 
 
-def identify(*, raw: RawMail, at: datetime) -> RawMail:
-    """Marks a mail that came before as a duplicate; gives the row that counts (D29).
+def identify(*, raw: RawMail, mail: ParsedMail, at: datetime) -> bool:
+    """Gives a mail the digest of its content, by which it counts once; False for another delivery of one that has it.
 
-    The content's digest decides, by a unique constraint: two workers with one mail cannot both be first.
+    In the caller's transaction. Of two workers with one mail, a unique constraint lets one be first: the other waits
+    here for it, and gets an IntegrityError (D29).
     """
-    parsed = read(raw)
     # What could not be read has no content to go by but its bytes.
-    readable = "unreadable" not in parsed.problems and raw.refused_bytes is None
-    content = content_digest(parsed) if readable else raw.digest
-    try:
-        with transaction.atomic():
-            raw.content_digest = content
-            raw.message_id = parsed.message_id
-            raw.save(update_fields=["content_digest", "message_id"])
-    except IntegrityError:
-        raw.content_digest = None
-        first = RawMail.objects.get(content_digest=content)
-        with transaction.atomic():
-            RawMail.objects.filter(pk=first.pk).update(deliveries=F("deliveries") + 1)
-            RawMail.objects.filter(pk=raw.pk, outcome=Outcome.WAITING).update(
-                outcome=Outcome.DUPLICATE, reason=str(first.pk), message_id=parsed.message_id, handled_at=at
-            )
-        return first
-    return raw
+    readable = "unreadable" not in mail.problems and raw.refused_bytes is None
+    content = content_digest(mail) if readable else raw.digest
+    if raw.content_digest == content or change(
+        _IDENTIFY, {"content": content, "message_id": mail.message_id, "raw": raw.pk}
+    ):
+        raw.message_id = mail.message_id  # the digest counts once it is committed: this may be tried again
+        return True
+    first = RawMail.objects.only("pk").get(content_digest=content)
+    RawMail.objects.filter(pk=first.pk).update(deliveries=F("deliveries") + raw.deliveries)
+    RawMail.objects.filter(pk=raw.pk, outcome=Outcome.WAITING).update(
+        outcome=Outcome.DUPLICATE, reason=str(first.pk), message_id=mail.message_id, handled_at=at
+    )
+    return False
 
 
-def _first_of(raw: RawMail) -> RawMail:
-    if raw.outcome != Outcome.DUPLICATE:
-        return raw
-    RawMail.objects.filter(pk=int(raw.reason)).update(deliveries=F("deliveries") + 1)
-    return RawMail.objects.get(pk=int(raw.reason))
-
-
-def unhandled(*, at: datetime, limit: int) -> list[int]:
-    """The ids of mails that wait to be filed, the longest due first."""
-    due = RawMail.objects.filter(outcome=Outcome.WAITING, next_try_at__lte=at).order_by("next_try_at", "id")
-    return list(due.values_list("pk", flat=True)[:limit])
+def first_of(raw: RawMail) -> RawMail:
+    """The mail of which ``raw`` is another delivery, or itself."""
+    return raw if raw.outcome != Outcome.DUPLICATE else RawMail.objects.get(pk=int(raw.reason))
 
 
 def claim(*, raw_id: int, at: datetime) -> RawMail | None:
@@ -150,25 +155,32 @@ def claim(*, raw_id: int, at: datetime) -> RawMail | None:
     The try is counted and committed before the work: a mail that kills its worker each time is held
     after ``POLICY.mail_tries``, too, and does not come back for ever.
     """
-    raw = _take(raw_id, at)
-    if raw is not None and raw.content_digest is None and identify(raw=raw, at=at).pk != raw.pk:
-        return None
-    return raw
+    raw = _take(_CLAIM, {"raw": raw_id, "at": at, "until": at + LEASE})
+    return None if raw is None or _is_given_up(raw, at=at) else raw
 
 
-@transaction.atomic(durable=True)
-def _take(raw_id: int, at: datetime) -> RawMail | None:
-    mine = RawMail.objects.select_for_update(skip_locked=True)
-    raw = mine.filter(pk=raw_id, outcome=Outcome.WAITING, next_try_at__lte=at).first()
-    if raw is None:
-        return None
-    if raw.tries >= POLICY.mail_tries:
+def claim_next(*, at: datetime) -> RawMail | None:
+    """As ``claim``, the mail that has been due longest; several workers at once each get another one."""
+    while (raw := _take(_CLAIM_NEXT, {"at": at, "until": at + LEASE})) is not None:
+        if not _is_given_up(raw, at=at):
+            return raw
+    return None
+
+
+def _take(sql: str, params: Mapping[str, object]) -> RawMail | None:
+    with _committed(alone=True):
+        rows = fetch(sql, params)
+    return made(RawMail, rows[0]) if rows else None
+
+
+def _is_given_up(raw: RawMail, *, at: datetime) -> bool:
+    """True for a mail that was tried often enough, which is held then."""
+    if raw.tries <= POLICY.mail_tries:
+        return False
+    raw.tries = POLICY.mail_tries
+    with transaction.atomic(durable=True):
         _hold(raw, reason=raw.last_error or "gave_up", at=at)
-        return None
-    raw.tries += 1
-    raw.next_try_at = at + LEASE
-    raw.save(update_fields=["tries", "next_try_at"])
-    return raw
+    return True
 
 
 def file_again(*, raw_ids: Collection[int], at: datetime) -> int:
@@ -190,8 +202,7 @@ def record(*, raw_id: int, outcome: Outcome, reason: str, at: datetime) -> None:
 
     Raises AlreadyHandled where another worker said so before: that transaction must be rolled back.
     """
-    waiting = RawMail.objects.filter(pk=raw_id, outcome=Outcome.WAITING)
-    if not waiting.update(outcome=outcome, reason=one_line(reason, 500), handled_at=at):
+    if not change(_RECORD, {"outcome": str(outcome), "reason": one_line(reason, 500), "at": at, "raw": raw_id}):
         raise AlreadyHandled(f"Mail {raw_id} has been handled.")
 
 
@@ -210,4 +221,4 @@ def fail(*, raw_id: int, error: str, at: datetime) -> None:
 
 def _hold(raw: RawMail, *, reason: str, at: datetime) -> None:
     raw.outcome, raw.reason, raw.handled_at = Outcome.HELD, reason, at
-    raw.save(update_fields=["outcome", "reason", "handled_at"])
+    raw.save(update_fields=["outcome", "reason", "tries", "handled_at"])

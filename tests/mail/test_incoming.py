@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 
 from supportdesk.mail import incoming
-from supportdesk.mail.incoming import AlreadyHandled, claim, fail, read, record, store_raw, unhandled
+from supportdesk.mail.incoming import AlreadyHandled, claim, claim_next, fail, identify, read, record, store_raw
 from supportdesk.mail.models import Outcome, RawMail
 from supportdesk.policy import POLICY
 
@@ -27,6 +27,18 @@ def store(at: datetime, source: bytes = MAIL, **envelope: Any) -> tuple[RawMail,
     return store_raw(**{**sent, **envelope}, source=source, at=at)
 
 
+def waiting(at: datetime) -> list[int]:
+    """The mails that a worker would take now, in its order."""
+    due = RawMail.objects.filter(outcome=Outcome.WAITING, next_try_at__lte=at).order_by("next_try_at", "id")
+    return list(due.values_list("pk", flat=True))
+
+
+def first(raw: RawMail, at: datetime) -> bool:
+    """Whether the mail counts, once it is read."""
+    with transaction.atomic():
+        return identify(raw=raw, mail=read(raw), at=at)
+
+
 def boom(*_args: object, **_options: object) -> None:
     raise RuntimeError("boom")
 
@@ -36,9 +48,9 @@ def test_a_mail_is_kept_as_it_came(db: None, at: datetime):
     assert new
     raw.refresh_from_db()
     assert bytes(raw.source) == MAIL
-    assert (raw.message_id, raw.mail_from, raw.outcome) == ("<1@acme.example>", "o x@acme.example", "")
+    assert (raw.mail_from, raw.outcome, raw.content_digest) == ("o x@acme.example", "", None)
     assert read(raw).text == "Each night.\n"
-    assert unhandled(at=at, limit=10) == [raw.pk]
+    assert waiting(at) == [raw.pk]
 
 
 @pytest.mark.parametrize(
@@ -46,21 +58,28 @@ def test_a_mail_is_kept_as_it_came(db: None, at: datetime):
 )
 def test_a_second_delivery_is_counted_and_changes_nothing(db: None, at: datetime, again: bytes):
     raw, _new = store(at)
-    for _time in range(2):
-        assert store(at + timedelta(hours=1), again) == (raw, False)
+    assert first(raw, at)
+    for time in range(2):
+        copy, new = store(at + timedelta(hours=1), again)
+        # Bytes that are not known yet are compared by their content, once they are read.
+        assert new is (again != MAIL and not time)
+        assert (copy == raw) is not new
+        assert not new or not first(copy, at)
     raw.refresh_from_db()
-    assert (raw.deliveries, raw.received_at) == (3, at)
-    assert unhandled(at=at + timedelta(days=1), limit=10) == [raw.pk]
+    assert (raw.deliveries, raw.received_at, raw.message_id) == (3, at, "<1@acme.example>")
+    assert waiting(at + timedelta(days=1)) == [raw.pk]
     copies = RawMail.objects.exclude(pk=raw.pk).values_list("outcome", "reason")
     assert list(copies) == ([] if again == MAIL else [("duplicate", str(raw.pk))])
 
 
 def test_another_mail_with_a_copied_message_id_is_kept(db: None, at: datetime):
-    first, _new = store(at)
+    one, _new = store(at)
     other, new = store(at, MAIL.replace(b"Each night", b"Each day"))
     assert new
-    assert other != first
-    assert other.message_id == first.message_id
+    assert other != one
+    assert first(one, at)
+    assert first(other, at)
+    assert other.message_id == one.message_id
 
 
 def test_one_mail_in_parallel_workers_is_one_mail(fresh_db: str, at: datetime):
@@ -70,7 +89,11 @@ def test_one_mail_in_parallel_workers_is_one_mail(fresh_db: str, at: datetime):
     def work(source: bytes) -> None:
         try:
             start.wait()
-            seen.append(store(at, source))
+            raw, new = store(at, source)
+            try:
+                seen.append(new and first(raw, at))
+            except IntegrityError:  # the other one was first in this moment, and shows now
+                seen.append(first(raw, at))
         finally:
             connections.close_all()
 
@@ -79,28 +102,41 @@ def test_one_mail_in_parallel_workers_is_one_mail(fresh_db: str, at: datetime):
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(new for _raw, new in seen) == [False] * 7 + [True]
-    assert len(unhandled(at=at, limit=10)) == 1
-    # Identical bytes may be told the row of their own copy while its content is still being compared.
-    (first,) = RawMail.objects.filter(outcome="")
-    assert RawMail.objects.filter(outcome="duplicate", reason=str(first.pk)).count() == RawMail.objects.count() - 1
+    assert sorted(seen) == [False] * 7 + [True]
+    assert len(waiting(at)) == 1
+    (one,) = RawMail.objects.filter(outcome="")
+    assert RawMail.objects.filter(outcome="duplicate", reason=str(one.pk)).count() == RawMail.objects.count() - 1
 
 
-def test_a_mail_that_the_reader_stumbles_over_is_kept(db: None, at: datetime, monkeypatch: pytest.MonkeyPatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(incoming, "read", boom)
-        raw, new = store(at)
+def test_nothing_is_read_before_a_mail_is_safe(db: None, at: datetime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(incoming, "read", boom)
+    monkeypatch.setattr(incoming, "parse", boom)
+    raw, new = store(at)
     assert new
-    assert raw.content_digest is None
-    claimed = claim(raw_id=raw.pk, at=at)
-    assert claimed is not None
-    assert claimed.content_digest
-    with monkeypatch.context() as patch:
-        patch.setattr(incoming, "read", boom)
-        copy, _new = store(at, b"Received: by b\r\n" + MAIL)
-    assert claim(raw_id=copy.pk, at=at) is None
-    copy.refresh_from_db()
-    assert (copy.outcome, copy.reason) == ("duplicate", str(raw.pk))
+    assert bytes(RawMail.objects.get(pk=raw.pk).source) == MAIL
+
+
+def test_workers_take_the_longest_due_each_another(fresh_db: str, at: datetime):
+    mails = [store(at + timedelta(seconds=n), MAIL + b"%d" % n)[0].pk for n in (2, 1, 0)]
+    now, taken = at + timedelta(minutes=1), []
+
+    def work() -> None:
+        try:
+            raw = claim_next(at=now)
+            assert raw is not None
+            taken.append(raw.pk)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        RawMail.objects.select_for_update().get(pk=mails[0])
+        for worker in [threading.Thread(target=work) for _n in range(2)]:
+            worker.start()
+            worker.join()
+    assert taken == [mails[2], mails[1]], "what is locked holds nobody up"
+    assert claim_next(at=now).pk == mails[0]
+    assert claim_next(at=now) is None
+    assert set(RawMail.objects.values_list("tries", flat=True)) == {1}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +147,8 @@ def test_any_bytes_are_kept(db: None, at: datetime, source: bytes):
     assert new
     raw.refresh_from_db()
     assert bytes(raw.source) == source
+    assert first(raw, at)
+    raw.refresh_from_db()
     assert raw.content_digest
 
 
@@ -118,12 +156,12 @@ def test_a_mail_is_filed_once(db: None, at: datetime):
     raw, _new = store(at)
     assert claim(raw_id=raw.pk, at=at) == raw
     assert claim(raw_id=raw.pk, at=at) is None, "it is claimed"
-    assert unhandled(at=at, limit=10) == []
+    assert waiting(at) == []
     record(raw_id=raw.pk, outcome=Outcome.ADDED, reason="incident:1", at=at)
     with pytest.raises(AlreadyHandled):
         record(raw_id=raw.pk, outcome=Outcome.HELD, reason="late", at=at)
     fail(raw_id=raw.pk, error="late", at=at)
-    assert unhandled(at=at + timedelta(days=1), limit=10) == []
+    assert waiting(at + timedelta(days=1)) == []
     raw.refresh_from_db()
     assert (raw.outcome, raw.reason, raw.handled_at, raw.last_error) == ("added", "incident:1", at, "")
 
@@ -158,11 +196,11 @@ def test_what_cannot_be_filed_is_held_with_the_error_and_holds_nobody_up(db: Non
     for _try in range(POLICY.mail_tries):
         assert claim(raw_id=bad.pk, at=now)
         fail(raw_id=bad.pk, error="KeyError:\nx", at=now)
-        assert good.pk in unhandled(at=now, limit=10)
+        assert good.pk in waiting(now)
         now += timedelta(minutes=1)
     bad.refresh_from_db()
     assert (bad.outcome, bad.reason, bad.tries) == ("held", "KeyError: x", POLICY.mail_tries)
-    assert unhandled(at=now, limit=10) == [good.pk]
+    assert waiting(now) == [good.pk]
 
 
 def test_a_mail_that_kills_its_worker_is_held_too(db: None, at: datetime):

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from incidents.inbound import file_mail
 from incidents.models import Message
 from supportdesk import clock
-from supportdesk.mail.incoming import store_raw
+from supportdesk.mail.incoming import first_of, store_raw
 from supportdesk.mail.models import Outcome, RawMail
 from supportdesk.mail.received import came_from, envelope_of
 from supportdesk.policy import POLICY
@@ -52,6 +52,9 @@ class Command(BaseCommand):
             ) from error
         if raw.outcome == Outcome.WAITING:
             file_mail(raw_id=raw.pk, at=clock.now())
+            raw.refresh_from_db()
+            new = new and raw.outcome != Outcome.DUPLICATE
+            raw = first_of(raw)
         self.stdout.write(json.dumps(_said(raw.pk, new=new), ensure_ascii=False))
 
 
