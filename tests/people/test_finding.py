@@ -250,7 +250,8 @@ def test_the_planner_takes_the_indexes(committed_cast: Cast):
     """With everything that it may choose from, it reads no table whole."""
     sql(
         """INSERT INTO people_contact (customer_id, name, email, phone, restricted, is_administrator, bounce)
-           SELECT %s, 'Person x' || n || 'x', 'p' || n || 'x@example.example', '+4930' || (5000000 + n), false, false, ''
+           SELECT %s, 'Person x' || n || 'x', 'p' || n || 'x@example.example',
+                  '+4930' || (5000000 + n), false, false, ''
            FROM generate_series(1, 20000) n""",
         committed_cast.acme.pk,
     )
