@@ -121,12 +121,11 @@ def _do(
     """Does what was decided; what is about a mail of ours that is no incident's waits for nobody (D28)."""
     if returned is None or raw.refused_bytes is not None or "automatic" not in (decision.action, decision.reason):
         return carry_out(decision, raw=raw, mail=mail, senders=senders, at=at)
-    told = returned.failure is not None and came_back(
-        mail_id=returned.mail_id, bounce=returned.failure, at=raw.received_at
-    )
+    if returned.failure is not None:
+        came_back(mail_id=returned.mail_id, bounce=returned.failure, at=raw.received_at)
     if decision.action == "hold":
         return Outcome.AUTOMATIC, mail.automatic
-    return carry_out(decision, raw=raw, mail=mail, senders=senders, at=at, told=told)
+    return carry_out(decision, raw=raw, mail=mail, senders=senders, at=at, told=returned.failure is not None)
 
 
 def carry_out(
@@ -211,7 +210,7 @@ def _append(
 def _keep(
     incident_id: int, contact: Contact | None, *, raw: RawMail, mail: ParsedMail, at: datetime, told: bool
 ) -> tuple[Outcome, str]:
-    """Keeps an automatic mail; of a report that is about no mail of ours for sure the owner alone is told (D28, D39)."""
+    """Keeps an automatic mail; of a report that is about no mail of ours for sure the owner alone is told (D28)."""
     said = said_in(mail)
     keep_automatic(
         incident_id=incident_id,

@@ -42,7 +42,8 @@ def _mac(signed: str, key: str | bytes, *, salt: str = _SALT) -> str:
 
 def _fits(signed: str, mac: str, *, salt: str = _SALT) -> bool:
     # Every key is tried, so that the time taken tells nothing of which one fits.
-    return any([hmac.compare_digest(_mac(signed, key, salt=salt), mac) for key in _keys()])
+    fits = [hmac.compare_digest(_mac(signed, key, salt=salt), mac) for key in _keys()]
+    return any(fits)
 
 
 def _found(pattern: re.Pattern[str], address: str) -> re.Match[str] | None:

@@ -15,8 +15,9 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 
 class MailServer:
-    """``got``: the mails that came through DATA, ``sources``: their bytes. ``rcpt`` and ``data``: what it answers there
-    instead of 250.
+    """``got``: the mails that came through DATA; ``sources``: their bytes; ``senders``: from whom, by their envelopes.
+
+    ``rcpt`` and ``data``: what it answers there instead of 250.
 
     ``hangs_at``: RCPT or DATA, where it answers nothing until ``go_on`` is set. ``user`` and ``password``: who may
     sign in; without, nobody has to.
@@ -25,6 +26,7 @@ class MailServer:
     def __init__(self) -> None:
         self.got: list[EmailMessage] = []
         self.sources: list[bytes] = []
+        self.senders: list[str] = []
         self.rcpt = self.data = "250 OK"
         self.drop_after_data = False
         self.hangs_at = ""
@@ -43,6 +45,7 @@ class MailServer:
         message = email.message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default)
         self.got.append(message)
         self.sources.append(envelope.content)
+        self.senders.append(str(envelope.mail_from))
         self.arrived.set()
         if not self.go_on.is_set():
             await server.loop.run_in_executor(None, self.go_on.wait, 10)
