@@ -105,9 +105,21 @@ class Processes:
             process.terminate()
             process.wait(SECONDS)
 
-    def frozen(self, command: Sequence[str], *, at: str, nth: int = 0) -> subprocess.Popen[bytes]:
+    def together(self, commands: Iterable[Sequence[str]]) -> list[int]:
+        """Runs workers that begin at one moment; gives what each of them did."""
+        workers = [self.start(command) for command in commands]
+        for worker in workers:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write(b"\n")
+            worker.stdin.flush()
+        return [int(worker.communicate(timeout=SECONDS)[0]) for worker in workers]
+
+    def frozen(self, command: Sequence[str], *, at: str, nth: int = 0, **more: str) -> subprocess.Popen[bytes]:
         """A process that stands still at a step, as on a machine that sleeps."""
-        process = self.start(command, at=at, nth=nth, by="SIGSTOP")
+        process = self.start(command, at=at, nth=nth, by="SIGSTOP", **more)
         stopped = psutil.STATUS_STOPPED
         until(lambda: psutil.Process(process.pid).status() == stopped, self.said)
         return process

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from imapclient import IMAPClient
 
 from supportdesk.mailbox_settings import Mailbox
@@ -171,3 +174,14 @@ def dovecot_at(home: Path) -> Iterator[Dovecot]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def dovecot() -> Iterator[Dovecot]:
+    """One for the test alone."""
+    # Not below the tests' own folder, which nobody else may enter: mail is nobody's.
+    home = Path(tempfile.mkdtemp(prefix="desk-imap-"))
+    home.chmod(0o755)
+    with dovecot_at(home / "dovecot") as running:
+        yield running
+    shutil.rmtree(home)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,8 @@ from supportdesk.mail.models import Fetched, MailDoor, RawMail
 from supportdesk.mailbox_settings import Mailbox
 from supportdesk.policy import POLICY
 from tests.incidents_helpers import at_once
-from tests.mail.dovecot import PASSWORD, Dovecot, dovecot_at
+from tests.mail.dovecot import PASSWORD, Dovecot
+from tests.mail.dovecot import dovecot as dovecot
 from tests.mail.test_incoming import MAIL
 
 pytestmark = pytest.mark.rule("D29")
@@ -49,16 +48,6 @@ class Later(threading.Event):
             self.set()
         self.then()
         return self.is_set()
-
-
-@pytest.fixture
-def dovecot() -> Iterator[Dovecot]:
-    # Not below the tests' own folder, which nobody else may enter: mail is nobody's.
-    home = Path(tempfile.mkdtemp(prefix="desk-imap-"))
-    home.chmod(0o755)
-    with dovecot_at(home / "dovecot") as running:
-        yield running
-    shutil.rmtree(home)
 
 
 def numbered(number: int) -> bytes:
@@ -275,39 +264,6 @@ def test_messages_that_are_numbered_anew_are_known_by_their_content(fresh_db: st
     counted = RawMail.objects.exclude(outcome="duplicate").order_by("pk")
     assert [bytes(raw.source) for raw in counted] == [MAIL, numbered(2), numbered(3)]
     assert [raw.deliveries for raw in counted] == [2, 2, 1]
-
-
-KILLED = """
-import os
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-import django
-django.setup()
-from django.db import connections
-connections.settings["default"]["NAME"] = connections["default"].settings_dict["NAME"] = {name!r}
-import threading
-from imapclient import SocketTimeout
-
-from supportdesk import clock
-from supportdesk.mail import imap
-from supportdesk.mail.fetching import keep_fetching
-from supportdesk.mailbox_settings import Mailbox
-imap.Folder.put_away = lambda folder, uids: uids and os.kill(os.getpid(), 9)
-keep_fetching({mailbox!r}, now=clock.now, stop=threading.Event(), once=True)
-"""
-
-
-def test_dying_between_storing_and_marking_stores_nothing_twice(fresh_db: str, dovecot: Dovecot):
-    dovecot.put(*[numbered(n) for n in range(25)])
-    # The representation of a mailbox leaves its password out.
-    mailbox = repr(dovecot.mailbox())[:-1] + f", password={PASSWORD!r})"
-    code = KILLED.format(name=fresh_db, mailbox=mailbox).replace(f"{mailbox!r}", mailbox)
-    killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert RawMail.objects.count() == fetching.AT_ONCE
-    assert dovecot.flags() == [[]] * 25
-    assert fetch(dovecot.mailbox())
-    assert list(RawMail.objects.values_list("deliveries", flat=True)) == [1] * 25
-    assert dovecot.flags() == [[b"\\Seen"]] * 25
 
 
 def test_two_fetchers_store_each_mail_once(fresh_db: str, dovecot: Dovecot):

@@ -117,11 +117,9 @@ WORKER = """
 import sys
 import django
 django.setup()
-from django.db import connections
-connections["default"].settings_dict["NAME"] = sys.argv[1]
 from datetime import datetime
 from incidents import paying
-paying.send_refunds(now=lambda: datetime.fromisoformat(sys.argv[2]))
+paying.send_refunds(now=lambda: datetime.fromisoformat(sys.argv[1]))
 """
 
 
@@ -132,9 +130,10 @@ def test_a_process_that_is_killed_in_mid_call_pays_once(
     provider.next_refund("hangs", seconds=20)
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.killed_settings",
+        "KILLED_DATABASE": fresh_db,
         "KILLED_API_BASE": provider.base,
     }
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, fresh_db, at.isoformat()], env=environment, cwd=ROOT)
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, at.isoformat()], env=environment, cwd=ROOT)
     until = time.monotonic() + 30
     while not at_provider(provider):
         assert worker.poll() is None

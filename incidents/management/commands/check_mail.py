@@ -39,7 +39,8 @@ CHECKS: Final = (
          AND NOT EXISTS (SELECT FROM incidents_heldmail h WHERE h.raw_mail_id = raw.id)""",
     """SELECT format('received mail %s: came before as %s, which does not count itself', raw.id, raw.reason)
        FROM mail_rawmail raw WHERE raw.outcome = 'duplicate'
-         AND NOT EXISTS (SELECT FROM mail_rawmail one WHERE one.id::text = raw.reason AND one.outcome <> 'duplicate')""",
+         AND NOT EXISTS (
+             SELECT FROM mail_rawmail one WHERE one.id::text = raw.reason AND one.outcome <> 'duplicate')""",
     """SELECT format('received mail %s: %s, and message %s was made of it', raw.id,
                      CASE raw.outcome WHEN '' THEN 'not handled' ELSE raw.outcome END, m.id)
        FROM mail_rawmail raw JOIN incidents_message m ON m.raw_mail_id = raw.id
@@ -64,7 +65,8 @@ CHECKS: Final = (
     # Out (D30)
     """SELECT format('outgoing mail %s: claimed until %s, and nobody has taken it since', id, claimed_until)
        FROM mail_outgoingmail WHERE sent_at IS NULL AND failed_at IS NULL AND claimed_until < LATE""",
-    """SELECT format('outgoing mail %s: %s, and still claimed', id, CASE WHEN sent_at IS NULL THEN 'failed' ELSE 'sent' END)
+    """SELECT format('outgoing mail %s: %s, and still claimed', id,
+                     CASE WHEN sent_at IS NULL THEN 'failed' ELSE 'sent' END)
        FROM mail_outgoingmail WHERE num_nonnulls(sent_at, failed_at) > 0 AND claimed_until IS NOT NULL""",
     """SELECT format('outgoing mail %s: sent at %s, queued at %s', id, sent_at, queued_at)
        FROM mail_outgoingmail WHERE sent_at < queued_at""",
