@@ -19,6 +19,7 @@ from supportdesk.looking import LookOnly
 from supportdesk.mail.incoming import file_again
 from supportdesk.mail.models import MailDoor, OutgoingMail, RawMail
 from supportdesk.mail.outgoing import retry
+from supportdesk.mail.restored import leave_aside
 from supportdesk.mail.status import mail_status
 
 SHOWN = 20
@@ -131,13 +132,22 @@ class MailDoorAdmin(LookOnly):
     """The page "Mail": the outbox, what came in, each way, and what failed with a button to try it again (D30)."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Shows how mail is doing; by POST tries failed mails again: those that are ticked, or all."""
+        """Shows how mail is doing; by POST tries failed mails again: those that are ticked, or all.
+
+        Or it leaves what a restore put aside as it is.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
         failed = OutgoingMail.objects.filter(failed_at__isnull=False).order_by("-failed_at", "-pk")
         if request.method == "POST":
             ticked = [int(pk) for pk in request.POST.getlist("mail") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-            _again(self, request, failed if "all" in request.POST else failed.filter(pk__in=ticked))
+            if "leave" in request.POST:
+                words = ngettext(
+                    "%(count)d mail is left as it is.", "%(count)d mails are left as they are.", left := leave_aside()
+                )
+                self.message_user(request, words % {"count": left}, messages.SUCCESS)
+            else:
+                _again(self, request, failed if "all" in request.POST else failed.filter(pk__in=ticked))
             return HttpResponseRedirect(reverse("admin:mail_maildoor_changelist"))
         context = {
             **self.admin_site.each_context(request),

@@ -104,6 +104,26 @@ class OutgoingFile(models.Model):
         return self.name
 
 
+class Outbox(models.Model):
+    """The one row that says in which database the outbox last delivered: another one is a restored copy (D30).
+
+    ``restored_at`` is when that was noticed and mails were put aside, until an admin has settled them.
+    """
+
+    database = models.CharField(max_length=100)
+    restored_at = models.DateTimeField(_("restored"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("outbox")
+        verbose_name_plural = _("outboxes")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="outbox_is_one")
+        ]
+
+    def __str__(self) -> str:
+        return self.database
+
+
 class Outcome(models.TextChoices):
     """What became of a mail that came in."""
 

@@ -24,6 +24,7 @@ from supportdesk.mail import doors
 from supportdesk.mail.bounces import blames_address, reason_of, status_in
 from supportdesk.mail.build import File, build
 from supportdesk.mail.models import OutgoingFile, OutgoingMail
+from supportdesk.mail.restored import put_aside_restored
 from supportdesk.mail.texts import message_ids, one_line, storable
 from supportdesk.mail.tokens import bounce_address
 from supportdesk.mail.wake import wake
@@ -304,8 +305,10 @@ def deliver_due(*, now: Callable[[], datetime], limit: int = BATCH) -> int:
     1. claim one mail, and commit that; 2. send it, in no transaction; 3. record what came of it, if the
     claim still holds. Dying after 1 costs a lease; dying after 2 sends it twice, with one Message-ID.
     A refusal by the recipient's server is final, everything else is tried again, for three days. Where
-    the connection itself is in trouble the rest waits for the next run.
+    the connection itself is in trouble the rest waits for the next run. What waits in a restored database is
+    put aside first.
     """
+    put_aside_restored(at=now())
     sent = 0
     goes_through = False
     smtp: smtplib.SMTP | None = None

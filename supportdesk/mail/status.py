@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from supportdesk.mail import doors
-from supportdesk.mail.models import MailDoor, Outcome, OutgoingMail, RawMail
+from supportdesk.mail.models import MailDoor, Outbox, Outcome, OutgoingMail, RawMail
 
 # A worker looks every few seconds; what has waited this long is not only busy.
 SLOW: Final = timedelta(minutes=15)
@@ -38,6 +38,7 @@ class DoorState:
 class MailStatus:
     """Counts and the oldest of what waits. ``out_failed`` are mails that were given up and not tried again.
 
+    ``out_aside`` are those of them that waited in a restored database, until an admin has settled them.
     ``overdue`` counts what nobody has looked at since it was due: a mail that another server puts off is not.
     """
 
@@ -46,6 +47,7 @@ class MailStatus:
     out_oldest: datetime | None
     out_tried: int
     out_failed: int
+    out_aside: int
     in_unhandled: int
     in_oldest: datetime | None
     in_trouble: int
@@ -55,8 +57,8 @@ class MailStatus:
 
     @property
     def well(self) -> bool:
-        """True where no way fails and nothing waits for longer than it takes."""
-        return not self.overdue and not any(door.is_trouble for door in self.doors)
+        """True where no way fails, nothing waits for longer than it takes, and nothing was put aside by a restore."""
+        return not self.overdue and not self.out_aside and not any(door.is_trouble for door in self.doors)
 
     def seconds(self, oldest: datetime | None) -> int | None:
         """How long the oldest has waited."""
@@ -72,6 +74,7 @@ class MailStatus:
                 "oldest_seconds": self.seconds(self.out_oldest),
                 "tried_before": self.out_tried,
                 "failed": self.out_failed,
+                "put_aside": self.out_aside,
             },
             "in": {
                 "unhandled": self.in_unhandled,
@@ -103,12 +106,16 @@ def mail_status(*, at: datetime) -> MailStatus:
     came = unhandled.aggregate(
         count=Count("pk"), oldest=Min("received_at"), trouble=Count("pk", filter=~Q(last_error="")), overdue=overdue
     )
+    failed = OutgoingMail.objects.filter(failed_at__isnull=False).aggregate(
+        count=Count("pk"), aside=Count("pk", filter=Q(failed_at__in=Outbox.objects.values("restored_at")))
+    )
     return MailStatus(
         at=at,
         out_waiting=out["count"],
         out_oldest=out["oldest"],
         out_tried=out["tried"],
-        out_failed=OutgoingMail.objects.filter(failed_at__isnull=False).count(),
+        out_failed=failed["count"],
+        out_aside=failed["aside"],
         in_unhandled=came["count"],
         in_oldest=came["oldest"],
         in_trouble=came["trouble"],

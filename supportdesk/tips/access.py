@@ -6,7 +6,6 @@ import hashlib
 
 from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
-from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
@@ -53,16 +52,6 @@ def own_address(request: HttpRequest) -> str:
         return user.email
     proved = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True)
     return user.email if proved.exists() else ""
-
-
-def this_database() -> str:
-    """What this database is known by: another one once a dump is restored, or a base backup recovered (R15)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT concat_ws('.', (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeline_id,"
-            " (SELECT oid FROM pg_database WHERE datname = current_database()), 'tips_issue'::regclass::oid)"
-        )
-        return str(cursor.fetchone()[0])
 
 
 def readers() -> QuerySet[Subscriber]:

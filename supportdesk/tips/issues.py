@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.restored import this_database
 from supportdesk.people.models import User
 from supportdesk.tips import mails
-from supportdesk.tips.access import readers, this_database
+from supportdesk.tips.access import readers
 from supportdesk.tips.models import Delivery, Issue
 from supportdesk.tips.quarters import Act, quarter_of
 from supportdesk.tips.services import take_back

@@ -14,9 +14,10 @@ from django.db import transaction
 
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import NotAnAddress, wake_deliverer
+from supportdesk.mail.restored import this_database
 from supportdesk.policy import POLICY
 from supportdesk.tips import mails
-from supportdesk.tips.access import BOUNCED, this_database
+from supportdesk.tips.access import BOUNCED
 from supportdesk.tips.models import Delivery, Issue, Subscriber
 from supportdesk.tips.services import take_back
 

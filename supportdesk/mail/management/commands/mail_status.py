@@ -15,7 +15,7 @@ from supportdesk.mail.status import DoorState, MailStatus, mail_status
 class Command(BaseCommand):
     help = (
         "Says how mail is doing: the outbox, what came in, and each way. "
-        "Exit status 1 where a way fails or something has waited for a quarter of an hour."
+        "Exit status 1 where a way fails, something has waited for a quarter of an hour, or a restore put mail aside."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,10 +46,17 @@ def _lines(status: MailStatus) -> list[str]:
     out, came = _age(status.seconds(status.out_oldest)), _age(status.seconds(status.in_oldest))
     return [
         f"Out: {status.out_waiting} waiting{out}, {status.out_tried} of them tried before; {status.out_failed} failed",
+        *_aside(status.out_aside),
         f"In: {status.in_unhandled} not handled{came}, {status.in_trouble} of them in trouble; "
         f"{status.in_held} held in 30 days",
         *(_line(door) for door in status.doors),
     ]
+
+
+def _aside(count: int) -> list[str]:
+    if not count:
+        return []
+    return [f"Out: {count} of the failed waited in a restored database: ./desk manage restored_mail says what to do"]
 
 
 def _age(seconds: int | None) -> str:
