@@ -6,6 +6,9 @@ SELECT 'CREATE ROLE desk_owner LOGIN CREATEDB'
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'desk_owner') \gexec
 SELECT 'CREATE ROLE desk_app LOGIN'
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'desk_app') \gexec
+-- A process that stands still, or whose machine is gone, must not keep a customer's row locked for hours: its
+-- transaction ends when a filer's lease does (D29).
+ALTER ROLE desk_app SET idle_in_transaction_session_timeout = '5min';
 
 -- Every database that desk_owner makes later is a copy of template1: tests find the extension there.
 \connect template1

@@ -75,7 +75,7 @@ class Processes:
 
     def done(self, command: Sequence[str], *, given: bytes = b"", **more: str) -> str:
         """Runs a process that nothing happens to; gives what it printed."""
-        process = self.start(command, **more)
+        process = self.start(command, at="", nth=0, **more)
         out, _nothing = process.communicate(given, timeout=SECONDS)
         assert process.returncode == 0, self.said()
         return out.decode()

@@ -210,6 +210,24 @@ def test_a_filer_that_stands_still_past_its_lease_adds_nothing_a_second_time(
     each_is_one_message(mail)
 
 
+def test_a_filer_whose_machine_stands_still_holds_nobody_up_for_longer_than_that(
+    processes: Processes, committed_cast: Cast, server: MailServer
+):
+    """The database ends its transaction (``supportdesk/database.sql``): when it wakes, nothing of it counts."""
+    mail = about(opened(committed_cast.owner, at=clock.now()))
+    kept(mail)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("5min",)
+    soon = {"PGOPTIONS": "-c idle_in_transaction_session_timeout=200ms"}
+    sleeper = processes.frozen([*WORK, "file"], at="filer: message written, no outcome", **soon)
+    assert files_all(later=LEASE) == 1
+    goes_on(sleeper)
+    assert "idle-in-transaction timeout" in processes.said()
+    settle(server)
+    each_is_one_message(mail)
+
+
 def waits() -> bool:
     """True while some process waits for another one's transaction."""
     with connection.cursor() as cursor:

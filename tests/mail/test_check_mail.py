@@ -39,7 +39,8 @@ def mails(cast: Cast, clock_at: datetime) -> Cast:
     ids = [HeldMail.objects.get(raw_mail=raw).pk for raw in held]
     attach_held(held_id=ids[0], incident_id=incident.pk, user=cast.technician, at=at)
     draft_held(held_id=ids[1], contact_id=cast.owner.pk, user=cast.technician, at=at)
-    mailed(sender=OLIVE, at=at, subject=named, Auto_Submitted="auto-replied")
+    ours = incident.mails.all()[0].mail.message_id
+    mailed(sender=OLIVE, at=at, subject="Away", Auto_Submitted="auto-replied", In_Reply_To=ours)
     message = answered(incident, cast.technician, at=at)
     file = keep_upload(name="how.txt", chunks=[b"so"], at=at, user=cast.technician)
     mail = message.mails.get().mail
@@ -83,7 +84,7 @@ WRONG: dict[str, Callable[[], object]] = {
         .update(outcome="", handled_at=None, next_try_at=F("next_try_at") - HOUR)
     ),
     "nobody knows when": lambda: _raw("draft").update(handled_at=None),
-    "added, and there is no message of it": lambda: _raw("automatic").update(outcome="added"),
+    "added, and there is no message of it": lambda: _raw("draft").update(outcome="added"),
     "made a draft, and there is none of it": lambda: (
         DraftMail.objects.exclude(came=None).filter(came__outcome="draft").delete()
     ),
