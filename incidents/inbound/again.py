@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from incidents.models import Draft, HeldMail, HeldReason, Message, Settled
 from supportdesk.mail.models import Outcome, RawMail
+from supportdesk.rows import columns, fetch, made
+
+_HELD: Final = f"""
+    SELECT {columns(HeldMail, "incidents_heldmail")} FROM incidents_heldmail WHERE raw_mail_id = %s FOR UPDATE
+"""  # noqa: S608
 
 
 def held_before(raw: RawMail) -> HeldMail | None:
     """The row of the mail among held mail, locked; None where it was never held."""
-    return HeldMail.objects.select_for_update(of=("self",)).filter(raw_mail=raw).first()
+    rows = fetch(_HELD, [raw.pk])
+    return made(HeldMail, rows[0]) if rows else None
 
 
 def is_settled(held: HeldMail) -> bool:

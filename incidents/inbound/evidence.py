@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Count
 
-from incidents.access import incidents_for
+from incidents.access import incidents_for, pays_for
 from incidents.filing import Evidence
 from incidents.inbound.blocking import is_blocked
 from incidents.inbound.content import has_files
 from incidents.inbound.returned import Returned
 from incidents.mails import can_be_told
-from incidents.models import Draft, DraftMail, Incident, IncidentMail, Message
+from incidents.models import Draft, Incident
 from incidents.numbers import numbers_in
 from incidents.queries import final_ids
+from incidents.services.common import customer_of
 from incidents.services.mail_drafts import added_by, fits
 from supportdesk.mail.models import RawMail
 from supportdesk.mail.parse import ParsedMail
 from supportdesk.mail.quotes import unquoted
 from supportdesk.mail.tokens import read_reply_address
-from supportdesk.people.access import contacts_by_email, staff_has_email
+from supportdesk.people.access import contacts_writing_from, staff_has_email
 from supportdesk.people.models import Contact
-from supportdesk.people.scope import scope_of_contact
+from supportdesk.people.scope import Scope, scope_of_contact
 from supportdesk.policy import POLICY
+from supportdesk.rows import columns, fetch, made
+
+# Each table is asked by its own index: an OR over two of them would read every mail.
+_ANSWERED: Final = """
+    SELECT 'incident', incident_id FROM incidents_incidentmail tie JOIN mail_outgoingmail mail ON mail.id = tie.mail_id
+    WHERE mail.message_id = ANY(%(ids)s)
+    UNION SELECT 'incident', incident_id FROM incidents_message message JOIN mail_rawmail mail
+        ON mail.id = message.raw_mail_id WHERE mail.message_id = ANY(%(ids)s)
+    UNION SELECT 'draft', draft_id FROM incidents_draftmail tie JOIN mail_outgoingmail mail ON mail.id = tie.sent_id
+    WHERE mail.message_id = ANY(%(ids)s)
+    UNION SELECT 'draft', draft_id FROM incidents_draftmail tie JOIN mail_rawmail mail ON mail.id = tie.came_id
+    WHERE mail.message_id = ANY(%(ids)s)
+"""
+_NAMED: Final = f"""
+    SELECT {columns(Incident, "incidents_incident")} FROM incidents_incident WHERE number = ANY(%(numbers)s)
+    UNION SELECT {columns(Incident, "incidents_incident")} FROM incidents_incident WHERE id = ANY(%(ids)s)
+"""  # noqa: S608
 
 
 def senders_of(mail: ParsedMail) -> list[Contact]:
     """The contacts, of whatever customer, whose address the mail's one sender has (D21, D26)."""
-    return list(contacts_by_email(mail.from_address)) if mail.from_address else []
+    return contacts_writing_from(mail.from_address) if mail.from_address else []
 
 
 def who_wrote(incident_id: int, senders: list[Contact]) -> Contact | None:
     """The contact, of those with the sender's address, who belongs to the incident's customer (D21)."""
-    customer = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
+    customer = customer_of(incident_id)
     return next((contact for contact in senders if contact.customer_id == customer), None)
 
 
@@ -58,36 +77,28 @@ def evidence_of(
     ids = [*mail.in_reply_to, *mail.references, *([mail.returned_id] if mail.returned_id else [])]
     if returned is not None:
         ids = [returned.message_id]
-    answered = _drafts(ids)
-    referenced = (
-        frozenset(IncidentMail.objects.filter(mail__message_id__in=ids).values_list("incident_id", flat=True))
-        | frozenset(Message.objects.filter(raw_mail__message_id__in=ids).values_list("incident_id", flat=True))
-        | frozenset(draft.incident_id for draft in answered if draft.incident_id is not None)
-    )
-    subject = _by_number(numbers_in(mail.subject))
-    body = _by_number(numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20])
+    answered, drafts = _answered(ids)
+    in_subject = numbers_in(mail.subject)
+    in_body = numbers_in(unquoted(mail.text)[: POLICY.text_max])[:20]
+    incidents = _named(numbers=[*in_subject, *in_body], ids=[*tokens, *answered])
     # A number that was merged leads on: what names both names one (D35).
-    leads = final_ids({*referenced, *subject, *body, *tokens})
-    tokens, referenced, subject, body = (
-        frozenset(leads[incident] for incident in level) for level in (tokens, referenced, subject, body)
-    )
-    named = set(leads.values())
-    allowed = {
-        incident
-        for contact in senders
-        for incident in incidents_for(scope_of_contact(contact)).filter(pk__in=named).values_list("pk", flat=True)
-    }
+    if any(incident.merged_into_id is not None for incident in incidents.values()):
+        leads = final_ids(incidents)
+        incidents |= _named(numbers=[], ids=list(leads.values()))
+    else:
+        leads = {incident: incident for incident in incidents}
+    by_number = {incident.number: leads.get(pk, pk) for pk, incident in incidents.items()}
     return Evidence(
         senders=mail.from_count,
         from_staff=staff_has_email(mail.from_address),
         blocked=is_blocked(mail.from_address),
         contact_ids=frozenset(contact.pk for contact in senders),
-        allowed=frozenset(allowed),
-        tokens=tokens,
-        referenced=referenced,
-        drafts=frozenset(draft.pk for draft in answered if _takes(draft, mail, senders, at=at)),
-        in_subject=subject,
-        in_body=body,
+        allowed=_seen(senders, {leads_to: incidents[leads_to] for leads_to in leads.values()}),
+        tokens=frozenset(leads.get(pk, pk) for pk in tokens),
+        referenced=frozenset(leads[pk] for pk in answered),
+        drafts=frozenset(draft.pk for draft in drafts if _takes(draft, mail, senders, at=at)),
+        in_subject=frozenset(by_number[number] for number in in_subject if number in by_number),
+        in_body=frozenset(by_number[number] for number in in_body if number in by_number),
         automatic=bool(mail.automatic),
         forged=mail.dmarc_failed,
         readable=mail.sound,
@@ -99,12 +110,32 @@ def evidence_of(
     )
 
 
-def _drafts(ids: list[str]) -> list[Draft]:
-    """The drafts that the mail answers: a mail of ours about them, or one that came for them (D27)."""
-    mails = DraftMail.objects.filter(sent__message_id__in=ids).values("draft")
-    came = DraftMail.objects.filter(came__message_id__in=ids).values("draft")
-    # Two questions to two indexes: an OR over both tables would read every mail.
-    return list(Draft.objects.filter(pk__in=mails.union(came)).annotate(count=Count("mails__came")))
+def _answered(ids: list[str]) -> tuple[set[int], list[Draft]]:
+    """What the mails with those Message-IDs belong to: ids of incidents, and drafts (D26, D27)."""
+    found = fetch(_ANSWERED, {"ids": ids}) if ids else []
+    incidents = {pk for kind, pk in found if kind == "incident"}
+    wanted = [pk for kind, pk in found if kind == "draft"]
+    drafts = list(Draft.objects.filter(pk__in=wanted).annotate(count=Count("mails__came"))) if wanted else []
+    return incidents | {draft.incident_id for draft in drafts if draft.incident_id is not None}, drafts
+
+
+def _named(*, numbers: list[str], ids: list[int]) -> dict[int, Incident]:
+    """The incidents with those ticket numbers and ids."""
+    if not numbers and not ids:
+        return {}
+    found = [made(Incident, row) for row in fetch(_NAMED, {"numbers": numbers, "ids": ids})]
+    return {incident.pk: incident for incident in found}
+
+
+def _seen(senders: list[Contact], named: dict[int, Incident]) -> frozenset[int]:
+    """Those that one of the senders may see (D21); only where that is not plain from the incident it is asked for."""
+    members = [member for contact in senders for member in scope_of_contact(contact).memberships]
+    scope = Scope(memberships=tuple(members))
+    plain = {pk for pk, incident in named.items() if pays_for(scope, incident)}
+    rest = named.keys() - plain if members else set()
+    if rest:
+        plain |= set(incidents_for(scope).filter(pk__in=rest).values_list("pk", flat=True))
+    return frozenset(plain)
 
 
 def _takes(draft: Draft, mail: ParsedMail, senders: list[Contact], *, at: datetime) -> bool:
@@ -120,9 +151,3 @@ def _tokens(raw: RawMail, mail: ParsedMail) -> frozenset[int]:
     addresses = (*raw.rcpt_to, *mail.delivered_to, *mail.to, *mail.cc)
     found = (read_reply_address(address) for address in dict.fromkeys(addresses))
     return frozenset(token.incident_id for token in found if token is not None)
-
-
-def _by_number(numbers: tuple[str, ...]) -> frozenset[int]:
-    return (
-        frozenset(Incident.objects.filter(number__in=numbers).values_list("pk", flat=True)) if numbers else frozenset()
-    )

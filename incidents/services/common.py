@@ -5,17 +5,42 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from incidents.cases import CreditCase
-from incidents.models import Draft, Incident, Message, MessageKind, Proposal, TimelineCode, TimelineEntry
+from incidents.models import (
+    Draft,
+    Incident,
+    Message,
+    MessageKind,
+    Product,
+    Proposal,
+    Release,
+    TimelineCode,
+    TimelineEntry,
+)
 from incidents.queries import final_ids
 from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
+from supportdesk.rows import M, columns, fetch, made
 
 logger = logging.getLogger(__name__)
+
+_LOCK: Final = f"""
+    SELECT {columns(Incident, "incident")}, {columns(Contact, "contact")}, {columns(Release, "release")},
+        {columns(Product, "product")}, {columns(User, "owner")}
+    FROM incidents_incident incident JOIN people_contact contact ON contact.id = incident.contact_id
+    JOIN incidents_release release ON release.id = incident.release_id
+    JOIN incidents_product product ON product.id = release.product_id
+    LEFT JOIN people_user owner ON owner.id = incident.owner_id
+    WHERE incident.id = %s FOR NO KEY UPDATE OF incident
+"""  # noqa: S608
+_BY_KEY: Final = f"""
+    SELECT {columns(Message, "incidents_message")} FROM incidents_message WHERE key = %s
+"""  # noqa: S608
 
 
 class Refused(Exception):
@@ -69,9 +94,10 @@ def message_before(
     key: str, *, incident_id: int, text: str, kind: MessageKind, files: Collection[str] = ()
 ) -> Message | None:
     """The message that this key made before; KeyReused where it was another one, or had other files."""
-    message = Message.objects.filter(key=key).first()
-    if message is None:
+    rows = fetch(_BY_KEY, [key])
+    if not rows:
         return None
+    message = made(Message, rows[0])
     if (message.incident_id, message.text, message.kind) != (incident_id, text, kind) or not has_files(message, files):
         raise KeyReused
     return message
@@ -82,15 +108,27 @@ def has_files(thing: Message | Draft, tokens: Collection[str]) -> bool:
     return set(thing.files.values_list("token", flat=True)) == set(tokens)
 
 
+def customer_of(incident_id: int) -> int:
+    """The customer whose incident it is. Raises Incident.DoesNotExist."""
+    rows = fetch("SELECT customer_id FROM incidents_incident WHERE id = %s", [incident_id])
+    if not rows:
+        raise Incident.DoesNotExist(f"There is no incident {incident_id}.")
+    return int(rows[0][0])
+
+
 def lock_incident(incident_id: int) -> Incident:
     """The incident, with its customer's row and its own locked until the transaction ends, in that order."""
-    customer_id = Incident.objects.values_list("customer_id", flat=True).get(pk=incident_id)
-    lock_customer(customer_id)
-    return (
-        Incident.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("customer", "contact", "owner", "release__product")
-        .get(pk=incident_id)
-    )
+    customer = lock_customer(customer_of(incident_id))
+    row = iter(fetch(_LOCK, [incident_id])[0])
+
+    def part(model: type[M]) -> M:
+        return made(model, list(islice(row, len(model._meta.concrete_fields))))
+
+    incident = part(Incident)
+    incident.customer, incident.contact, incident.release = customer, part(Contact), part(Release)
+    incident.release.product = part(Product)
+    incident.owner = part(User) if incident.owner_id is not None else None
+    return incident
 
 
 def lock_where_it_leads(incident_id: int) -> Incident:

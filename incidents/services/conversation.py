@@ -35,6 +35,8 @@ from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
 
 Outcome = Literal["added", "request", "too_late"]
+# What a customer's message may change.
+_BY_CUSTOMER = ["status", "waits_since", "reminded_at", "closed_at", "wrote_at", "reopen_asked_at", "last_at"]
 
 
 class NoAnswerYet(Refused):
@@ -98,15 +100,18 @@ def customer_message(
     asked = incident.reopen_asked_at is not None
     outcome = _effect_of_customer(incident, contact=contact, at=at)
     incident.last_at = max(incident.last_at, at)
-    incident.save()
+    incident.save(update_fields=_BY_CUSTOMER)
     asks = outcome == "request" and not asked
+    told = owner_or_everyone(incident.owner) if asks else owner_alone(incident.owner)
+    if by is None and any(user.pk == contact.user_id for user in told):
+        by = contact.user
     notify(
         NoticeCode.REOPEN_ASKED if asks else NoticeCode.CUSTOMER_WROTE,
-        to=owner_or_everyone(incident.owner) if asks else owner_alone(incident.owner),
+        to=told,
         incident=incident,
         at=at,
         key=f"message:{message.pk}",
-        by=by or contact.user,
+        by=by,
     )
     return Added(message=message, outcome=outcome)
 

@@ -61,7 +61,8 @@ def store_raw(
 
     The row is committed when this returns, and nothing else was done with it. The same bytes again give the first
     row, with the delivery counted; the same mail with other trace headers is known when it is read, by whoever
-    files it. ``peer`` is where it came from, as our own server says. ``refused_bytes`` is the size of a mail too large to be taken, of which ``source`` is the header alone.
+    files it. ``peer`` is where it came from, as our own server says. ``refused_bytes`` is the size of a mail too
+    large to be taken, of which ``source`` is the header alone.
     ``also`` writes down more in the same transaction; what it raises undoes both.
     """
     # Two mails that are too large may have one header: their sizes tell them apart.

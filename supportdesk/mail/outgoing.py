@@ -29,6 +29,7 @@ from supportdesk.mail.texts import message_ids, one_line, storable
 from supportdesk.mail.tokens import bounce_address
 from supportdesk.mail.wake import wake
 from supportdesk.policy import POLICY
+from supportdesk.rows import fetch
 
 logger = logging.getLogger(__name__)
 
@@ -150,11 +151,14 @@ def queue_mail(
     )
     # ON CONFLICT DO NOTHING: a second key, from a parallel transaction too, neither fails nor aborts this one.
     OutgoingMail.objects.bulk_create([mail], ignore_conflicts=True)
-    kept = OutgoingMail.objects.get(key=key)
-    if kept.message_id == mail.message_id:
+    ((kept_id, message_id),) = fetch("SELECT id, message_id FROM mail_outgoingmail WHERE key = %s", [key])
+    if message_id != mail.message_id:
+        return OutgoingMail.objects.get(pk=kept_id)
+    mail.pk, mail._state.adding = kept_id, False
+    if files:
         OutgoingFile.objects.bulk_create(
             OutgoingFile(
-                mail=kept,
+                mail=mail,
                 stored=file.stored,
                 name=file.name,
                 size=file.size,
@@ -164,9 +168,9 @@ def queue_mail(
             for file in files
         )
     # Whoever writes many wakes the worker once, by itself.
-    if kept.message_id == mail.message_id and not bulk:
+    if not bulk:
         transaction.on_commit(wake_deliverer, robust=True)
-    return kept
+    return mail
 
 
 def wake_deliverer() -> None:

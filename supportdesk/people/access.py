@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from supportdesk.people.models import STAFF, Contact, ContactAddress, Customer, User
 from supportdesk.people.scope import Scope
+from supportdesk.rows import columns, fetch, made
+
+_WRITING_FROM: Final = f"""
+    SELECT {columns(Contact, "contact")}, {columns(Customer, "customer")}
+    FROM people_contact contact JOIN people_customer customer ON customer.id = contact.customer_id
+    WHERE contact.removed_at IS NULL AND contact.id IN (
+        SELECT id FROM people_contact WHERE removed_at IS NULL AND email <> '' AND lower(email) = %(low)s
+        UNION SELECT contact_id FROM people_contactaddress WHERE lower(address) = %(low)s
+    ) ORDER BY contact.name, contact.id
+"""  # noqa: S608
+_STAFF_WITH: Final = """
+    SELECT EXISTS (SELECT FROM people_user WHERE (is_technician OR is_staff) AND lower(email) = %s)
+"""
 
 
 def customers_for(scope: Scope) -> QuerySet[Customer]:
@@ -48,6 +63,17 @@ def contacts_by_email(address: str) -> QuerySet[Contact]:
     return Contact.objects.filter(removed_at=None, pk__in=own.union(further)).select_related("customer")
 
 
+def contacts_writing_from(address: str) -> list[Contact]:
+    """The contacts of ``contacts_by_email`` with their customers, for the mails that come in."""
+    size = len(Contact._meta.concrete_fields)
+    found = []
+    for row in fetch(_WRITING_FROM, {"low": address.strip().lower()}):
+        contact = made(Contact, row[:size])
+        contact.customer = made(Customer, row[size:])
+        found.append(contact)
+    return found
+
+
 def contacts_mailed_at(address: str) -> QuerySet[Contact]:
     """Present contacts whose own address it is: what is sent there reaches them, and they sign in by it (D25, D33)."""
     return _mailed_at(address.strip().lower()).select_related("customer")
@@ -59,8 +85,7 @@ def _mailed_at(low: str) -> QuerySet[Contact]:
 
 def staff_has_email(address: str) -> bool:
     """True where a member of staff signs in with that address: staff answer on the desk, not by mail (D26)."""
-    staff = User.objects.filter(STAFF)
-    return staff.alias(low=Lower("email")).filter(low=address.strip().lower()).exists()
+    return bool(fetch(_STAFF_WITH, [address.strip().lower()])[0][0])
 
 
 def contacts_of_domain(domain: str) -> QuerySet[Contact]:
