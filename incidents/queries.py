@@ -31,6 +31,7 @@ from sla.explain import Row, rows
 from sla.models import Outcome
 from sla.queries import explain_clock
 from supportdesk.mail.quotes import Piece, fold
+from supportdesk.markup import reference, references
 from supportdesk.people.models import Customer
 from supportdesk.people.scope import Scope
 from supportdesk.places import zone_info
@@ -106,6 +107,12 @@ class Told:
     step: TimelineEntry | None = None
     files: tuple[Attachment, ...] = ()
     quiet: tuple[Attachment, ...] = ()
+
+    @property
+    def in_place(self) -> frozenset[int]:
+        """The pictures that the text of our own message shows already: below it they are names (D31)."""
+        named = references(self.message.text) if self.message and self.message.user_id else frozenset()
+        return frozenset(file.pk for file in self.files if file.picture and reference(file.digest) in named)
 
     @property
     def paper(self) -> str:

@@ -12,6 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from supportdesk.demo.people import PEOPLE
 from supportdesk.demo.writing import Attached
 from supportdesk.policy import POLICY
 
@@ -74,17 +75,23 @@ class AnswerForm(WritingForm):
 class NewMailForm(WritingForm):
     """A new mail to the desk, from whomever the visitor wants to be."""
 
-    sender = forms.EmailField(
-        label=gettext_lazy("From"),
-        help_text=gettext_lazy("Somebody of the sample, or any address: then it is a stranger’s."),
-        widget=forms.EmailInput(attrs={"list": "people", "autocomplete": "off"}),
+    sender = forms.ChoiceField(
+        label=gettext_lazy("From"), choices=[(address, f"{name}, {address}") for name, address in PEOPLE]
     )
+    other = forms.EmailField(label=gettext_lazy("Or from any other address"), required=False)
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=POLICY.subject_max, required=False)
-    field_order = ("sender", "subject", "text", "files", "program")
+    field_order = ("sender", "other", "subject", "text", "files", "program")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         dress(self)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        other = given.pop("other", "")
+        if other:
+            given["sender"] = other
+        return given
 
 
 def dress(form: forms.Form) -> None:

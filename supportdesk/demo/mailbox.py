@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
-from email.utils import getaddresses
+from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,7 @@ HTML_HEAD: Final = re.compile(r"<head\b[^>]{0,200}>", re.IGNORECASE)
 HTML_CID: Final = re.compile(r"cid:([^\"'\s<>()]{1,300})", re.IGNORECASE)
 SHORT_CHARS, LONG_CHARS = 300, 900  # of the text, where the frame around the HTML is low or high
 PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+ABOVE: Final = "Please answer above this line."
 SENT_BY: Final = "X-Sent-By"  # of a mail that was written here: whose it is
 
 
@@ -55,10 +56,14 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail as a mail program shows it. ``recipients`` is the envelope's, ``at`` when it arrived."""
+    """A mail as a mail program shows it. ``recipients`` is the envelope's, ``at`` when it arrived.
+
+    ``dated`` is when it was written, as it says itself, but never after it arrived.
+    """
 
     name: str
     at: datetime
+    dated: datetime
     sender: str
     to: str
     subject: str
@@ -92,9 +97,14 @@ class Mail:
         return tuple(file for file in self.parts if file.content_id and file.content_id.lower() in shown)
 
     @property
+    def called(self) -> str:
+        """Who wrote it, by name where the mail has one."""
+        return parseaddr(self.sender)[0] or self.sender
+
+    @property
     def starts(self) -> str:
         """The first words of it, for a list."""
-        return _one_line(self.text[:400])[:140]
+        return _one_line(self.text[:400]).removeprefix(ABOVE).lstrip()[:140]
 
     @property
     def paper(self) -> str:
@@ -151,9 +161,11 @@ def parse(raw: bytes, *, name: str) -> Mail:
     text, html, parts = _parts(message)
     # Undecoded: words that decode to commas and angles would turn a name into an address
     addresses = [str(value) for field in ("Reply-To", "From") for value in message.get_all(field, [])]
+    at = datetime.fromtimestamp(int(name.split("-")[0]) / 1_000_000, tz=UTC)
     return Mail(
         name=name,
-        at=datetime.fromtimestamp(int(name.split("-")[0]) / 1_000_000, tz=UTC),
+        at=at,
+        dated=_dated(message, at),
         sender=_header(message, "From"),
         to=_header(message, "To"),
         subject=_header(message, "Subject"),
@@ -203,6 +215,14 @@ def _parts(message: Message) -> tuple[str, str, tuple[File, ...]]:
             content_id = _one_line(str(part.get("Content-ID", ""))).strip("<>")[:300]
             files.append(File(part, _file_name(part) or kind, kind, content_id))
     return text or "", html or "", tuple(files)
+
+
+def _dated(message: Message, at: datetime) -> datetime:
+    try:
+        dated = parsedate_to_datetime(str(message.get("Date", "")))
+        return min(dated.astimezone(UTC), at)
+    except Exception:  # as above
+        return at
 
 
 def _payload(part: Message) -> bytes:

@@ -103,9 +103,12 @@ def _post(row: tuple[int, str, Mapping[str, str], str, str], numbers: Mapping[st
 
 
 def _arrive(mail: EmailMessage, *, at: datetime) -> None:
+    sender = str(mail["From"].addresses[0].addr_spec)
+    # As programs do, it lies in its writer's mailbox, too.
+    mailbox.store(Path(settings.DESK_HOME) / "mailbox", bytes(mail), [], sender, sent_by=sender)
     raw, _is_new = store_raw(
         source=bytes(mail),
-        mail_from=str(mail["From"].addresses[0].addr_spec),
+        mail_from=sender,
         rcpt_to=[str(mail["To"])],
         at=at,
         via="smtp",

@@ -55,7 +55,7 @@ LOG: Final = """\
 MAYA_ANSWER: Final = """\
 Hello Isla,
 
-your log has it: since **4.1** Sync takes the colours from the *device*, and phones that never had a category of
+your log has it: since **4.1** Sync takes the colours from the *device*, and phones that never had a category of \
 that name show it grey. Nothing is lost. Two ways back:
 
 1. On the server, for everybody at once:
@@ -72,8 +72,10 @@ that name show it grey. Nothing is lost. Two ways back:
 Does the first one bring your colours back?
 """
 
+Row = tuple[int, str, dict[str, str], str, str]
+
 # What came besides, in this order: minutes ago, sender, header lines, subject, text
-BARE: Final = (
+BARE: Final[Row] = (
     95,
     ISLA,
     {},
@@ -81,7 +83,7 @@ BARE: Final = (
     "Hello,\n\nwe bought six new phones. None of them finds our server by itself: “Account could not be verified”.\n"
     "The old ones go on without a word. What has changed?\n\nIsla Renwick",
 )
-HELD: Final = (
+HELD: Final[tuple[Row, ...]] = (
     (
         *(88, "wim.stranger@elsewhere.example", {}, "Does it run on ARM?"),
         "Hello,\n\nwe think about moving to your server. Does it run on ARM boards?\n\nWim",
@@ -120,7 +122,7 @@ HELD: Final = (
     ),
 )
 # The first is put away as its sender is blocked, the second comes after that.
-BLOCKED: Final = (
+BLOCKED: Final[tuple[Row, ...]] = (
     (83, "sales@cheap-seats.example", {}, "Seats for your office", "Chairs from 9.90. Reply for a quote."),
     (12, "sales@cheap-seats.example", {}, "Seats for your office, last call", "Chairs from 8.90. Reply for a quote."),
 )

@@ -42,7 +42,7 @@ def threads(mails: Iterable[Mail]) -> list[Thread]:
         return key
 
     keyed = []
-    for mail in sorted(mails, key=lambda mail: mail.name):
+    for mail in sorted(mails, key=lambda mail: (mail.dated, mail.name)):
         owner = mail.owner.lower()
         keys = [(owner, mail_id) for mail_id in dict.fromkeys((*mail.references.split(), mail.message_id)) if mail_id]
         keys = keys or [(owner, mail.name)]
@@ -53,4 +53,4 @@ def threads(mails: Iterable[Mail]) -> list[Thread]:
     for key, mail in keyed:
         found.setdefault(root(key), []).append(mail)
     made = [Thread(group[0].owner, tuple(group)) for group in found.values()]
-    return sorted(made, key=lambda thread: thread.newest.name, reverse=True)
+    return sorted(made, key=lambda thread: (thread.newest.dated, thread.newest.name), reverse=True)

@@ -132,15 +132,20 @@ def mail_file(request: DeskRequest, name: str, number: int) -> HttpResponseBase:
 def new_mail(request: DeskRequest) -> HttpResponseBase:
     """A new mail to the desk's address."""
     to = parseaddr(settings.MAIL_FROM)[1]
-    form = NewMailForm(_posted(request), _files(request), initial={"sender": request.GET.get("from", SIGN_INS[0][1])})
+    who = request.GET.get("from", "")
+    known = who in {address for _name, address in PEOPLE}
+    initial = {"sender": who} if known else {"sender": SIGN_INS[0][1], "other": who}
+    form = NewMailForm(_posted(request), _files(request), initial=initial)
     if request.method == "POST" and form.is_valid():
-        written = writing.write(**form.cleaned_data, to=to, at=request.at)
+        names = {address: name for name, address in PEOPLE}
+        name = names.get(form.cleaned_data["sender"], "")
+        written = writing.write(**form.cleaned_data, to=to, at=request.at, name=name)
         if _sent(written):
             kept = _keep(written, sender=form.cleaned_data["sender"])
             messages.success(request, _("The mail was sent to %(address)s.") % {"address": to})
             return redirect("demo:mail", name=kept)
         form.add_error(None, _no_gateway())
-    return render(request, "demo/new_mail.html", {"form": form, "to": to, "people": PEOPLE})
+    return render(request, "demo/new_mail.html", {"form": form, "to": to})
 
 
 def _posted(request: DeskRequest) -> QueryDict | None:

@@ -133,7 +133,7 @@ def test_an_answer_takes_its_files_along_and_lies_in_the_conversation(
     (_first, answer) = page.context["thread"].mails
     assert answer.sent_by == "isla@customer.example"
     download = client.get(f"/demo/mailbox/{answer.name}/files/1/")
-    assert b"".join(download) == b"two"  # type: ignore[arg-type]  # it streams
+    assert b"".join(download) == b"two"
     assert download["Content-Disposition"] == 'attachment; filename="b.png"'
     assert download["Content-Type"] == "application/octet-stream"
     assert client.get(f"/demo/mailbox/{answer.name}/files/2/").status_code == 404
