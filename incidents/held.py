@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents.access import every_held_for, held_for, incidents_for, settled_for
 from incidents.models import HeldMail, HeldReason, Incident, Settled
+from incidents.numbers import numbers_in
 from incidents.statuses import Status
 from incidents.windows import may_reopen
 from supportdesk.mail.incoming import read
@@ -29,6 +30,7 @@ from supportdesk.people.finding import Folded
 from supportdesk.people.finding import fold as without_marks
 from supportdesk.people.models import Contact
 from supportdesk.people.scope import Scope
+from supportdesk.policy import POLICY
 
 ROWS: Final = 50
 COUNTED: Final = 1_000  # more of a filter than that is "more than"
@@ -37,6 +39,7 @@ FIRST_CHARS: Final = 600
 WORDS_MAX: Final = 6
 TEXT_MAX: Final = 100
 COLLEAGUES: Final = 50
+NAMED: Final = 10  # incidents whose numbers a mail has
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Why, and what to do about it.
 BECAUSE: Final[Mapping[HeldReason, Promise]] = {
@@ -56,7 +59,8 @@ BECAUSE: Final[Mapping[HeldReason, Promise]] = {
         "It comes from one of us. Staff answer on the desk: copy what matters into an answer or a note, and discard it."
     ),
     HeldReason.DMARC: gettext_lazy(
-        "Our mail server says that the sender is forged. Ask the contact on another way before you believe it."
+        "Our mail server says that the sender is forged. Ask the contact in another way, by phone for one, before you "
+        "believe it."
     ),
     HeldReason.SEVERAL_SENDERS: gettext_lazy(
         "It has no sender, or several, so nobody vouches for it. Attach it if you can see from whom it is."
@@ -218,6 +222,7 @@ class Opened:
     pieces: tuple[Piece, ...]
     files: tuple[File, ...]
     senders: tuple[Contact, ...]  # contacts who write from its address
+    named: tuple[Incident, ...]  # whose numbers it has, besides the one that it seems to mean
     earlier: int  # held mails of the sender before this one
     before: int | None
     after: int | None
@@ -241,10 +246,19 @@ def opened(scope: Scope, held: HeldMail) -> Opened:
         pieces=fold(mail.text or held.text, answers=bool(mail.in_reply_to or mail.references)),
         files=tuple(File(name=one.name, size=len(one.payload)) for one in mail.attachments),
         senders=tuple(contacts_by_email(held.sender).order_by("customer__name", "pk")) if sender else (),
+        named=_named(scope, held, mail),
         earlier=earlier,
         before=before,
         after=after,
     )
+
+
+def _named(scope: Scope, held: HeldMail, mail: ParsedMail) -> tuple[Incident, ...]:
+    numbers = [*numbers_in(mail.subject)[:NAMED], *numbers_in(mail.text[: POLICY.text_max])[:NAMED]]
+    if not numbers:
+        return ()
+    found = incidents_for(scope).filter(number__in=numbers).exclude(pk=held.incident_id).select_related("customer")
+    return tuple(found.order_by("number")[:NAMED])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

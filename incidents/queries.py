@@ -116,8 +116,11 @@ class Told:
 
     @property
     def paper(self) -> str:
-        """About how long a frame the mail needs, for nothing in it can tell: short, middle or long (D31)."""
-        words = self.message.text.splitlines() if self.message else []
+        """About how long a frame the mail needs, for nothing in it can tell: short, middle or long (D31).
+
+        Quotes are folded there.
+        """
+        words = "".join(piece.text for piece in self.pieces if piece.kind == "said").splitlines()
         lines = sum(1 + len(line) // LINE_CHARS for line in words)
         lines += PICTURE_LINES * sum(bool(file.content_id) for file in self.files)
         return "short" if lines <= SHORT_LINES else "middle" if lines <= LONG_LINES else "long"

@@ -80,7 +80,7 @@ BARE: Final[Row] = (
     ISLA,
     {},
     "New phones cannot find our server",
-    "Hello,\n\nwe bought six new phones. None of them finds our server by itself: “Account could not be verified”.\n"
+    "Hello,\n\nwe bought six new phones. None of them finds our server by itself: “Account could not be verified”. "
     "The old ones go on without a word. What has changed?\n\nIsla Renwick",
 )
 HELD: Final[tuple[Row, ...]] = (
