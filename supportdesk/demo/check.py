@@ -22,13 +22,15 @@ from incidents.numbers import typed
 from sla.deadline import plan
 from sla.holidays import public_calendar_for
 from supportdesk.demo import mailbox, writing
-from supportdesk.demo.client import Page, Unexpected, Visitor
+from supportdesk.demo.client import File, Page, Unexpected, Visitor
 from supportdesk.demo.people import PASSWORD, SIGN_INS
 from supportdesk.places import Place
 from supportdesk.policy import POLICY
 
 PLACE: Final = Place(country="DE", subdivision="BE", zone="Europe/Berlin")
 WAIT_SECONDS: Final = 60
+DESK: Final = "support@support.quillmark.example"
+HOW: Final = File("how-to.txt", b"quill log --since monday\n")
 EMAIL: Final = {role: email for role, email, _password in SIGN_INS}
 
 
@@ -56,7 +58,9 @@ class Walk:
         self._write_back(customer, technician, number)
         self._strangers(technician, number)
         self._close(customer, technician, number)
+        self._bare_mail(customer)
         self._draft(customer)
+        self._tips()
 
     # Steps
 
@@ -76,9 +80,9 @@ class Walk:
         page = admin.get("/admin/points/purchase/add/")
         customers = admin.get(f"/admin/people/customer/?q={self.mark}")
         pk = re.findall(r"/customer/(\d+)/change", str(customers.first("//tbody//th//a/@href")))[0]
-        granted = admin.send(page, "", customer=pk, kind="grant", points=str(POLICY.email_points), reason="Check")
+        granted = admin.send(page, "", customer=pk, kind="grant", points=str(2 * POLICY.email_points), reason="Check")
         self._must("was added" in granted.text, granted, "the lot was not granted")
-        self._say("Customer made, lot granted", f"{POLICY.email_points} points, in Django admin")
+        self._say("Customer made, lot granted", f"{2 * POLICY.email_points} points, in Django admin")
 
     def _sign_in_by_code(self, customer: Visitor) -> None:
         sent = customer.send(customer.get("/accounts/sign-in/code/"), "/code/", email=self.address)
@@ -122,18 +126,25 @@ class Walk:
         noted = technician.send(
             technician.get(f"/desk/incidents/{number}/"), "/note/", **{"note-text": f"canary {self.mark}"}
         )
-        answered = technician.send(
-            noted, "/answer/", **{"answer-text": "Please send the log.", "answer-then": "waiting"}
-        )
+        said: dict[str, str | File] = {
+            "answer-text": "Please **send the log**, as in the file.",
+            "answer-then": "waiting",
+            "answer-files": HOW,
+        }
+        answered = technician.send(noted, "/answer/", **said)
         responded = str(answered.first("//*[contains(@class, 'message ours')]//time/@datetime"))
         self._must("in time" in answered.text, answered, "the response clock was not met")
         self._say("Taken, noted, answered", f"responded {responded}, in time")
 
     def _write_back(self, customer: Visitor, technician: Visitor, number: str) -> None:
-        mail = self._mail(lambda mail: "Please send the log." in mail.text, "with the answer")
+        mail = self._mail(lambda mail: "as in the file" in mail.text, "with the answer")
+        came = [(file.name, file.body) for file in mail.files]
+        self._must(came == [(HOW.name, HOW.body)], None, f"the answer's file did not come with it, but {came}")
+        self._must("<strong" in mail.html, None, "the answer's mail is not shown as it was meant")
         self._must(self.mark in mail.subject and "canary" not in mail.source, None, "the answer's mail is not right")
         text = f"Here it is {self.mark}."
-        reply = writing.answer(mail, sender=self.address, text=text, at=datetime.now(UTC))
+        log = writing.Attached(name="quill.log", content_type="text/plain", body=b"disk full\n")
+        reply = writing.answer(mail, sender=self.address, text=text, at=datetime.now(UTC), program="gmail", files=[log])
         self._post(reply)
         self._post(reply)
         self._until(lambda: text in customer.get(f"/incidents/{number}/").text, "the customer's answer to be filed")
@@ -141,10 +152,15 @@ class Walk:
         self._must(page.text.count(text) == 1, page, "an answer that came twice counts twice")
         self._must("canary" not in customer.get(f"/incidents/{number}/").text, page, "a note left the house")
         self._say("Answered by mail", f"{reply['Message-ID']}, delivered twice, filed once, quote folded")
+        frame = technician.get(str(page.first("//*[contains(@class, 'as-written')]//iframe/@src")))
+        shown = " ".join(str(frame.tree.text_content()).split())
+        self._must(text in shown and bool(frame.tree.xpath("//details")), frame, "its HTML is not shown")
+        self._must("quill.log" in page.text, page, "the file of the answer is not there")
+        self._say("As it was written", f"its HTML in a frame, quote folded; {log.name} beside it")
 
     def _strangers(self, technician: Visitor, number: str) -> None:
         stranger = EmailMessage()
-        stranger["From"], stranger["To"] = f"nobody.{self.mark}@elsewhere.example", "support@support.quillmark.example"
+        stranger["From"], stranger["To"] = f"nobody.{self.mark}@elsewhere.example", DESK
         stranger["Subject"], stranger["Message-ID"] = (
             f"Re: [{number}] let me in {self.mark}",
             make_msgid(domain="elsewhere.example"),
@@ -168,6 +184,33 @@ class Walk:
         page = customer.get(f"/incidents/{number}/")
         self._must("This incident is closed" in page.text, page, "the portal does not say that it is closed")
         self._say("Closed", mail.message_id)
+
+    def _bare_mail(self, customer: Visitor) -> None:
+        bare = writing.write(
+            sender=self.address,
+            to=DESK,
+            subject=f"By mail alone {self.mark}",
+            text="No number here.",
+            at=datetime.now(UTC),
+        )
+        self._post(bare)
+        mail = self._mail(lambda mail: "/drafts/" in mail.text, "with the link to the draft")
+        self._must("No number here" not in mail.text, None, "the answer to a bare mail repeats it")
+        page = customer.get(_address(mail.text, "drafts"))
+        release = str(page.first("//select[@name='release']//option[normalize-space(@value)]/@value"))
+        priced = customer.send(page, "/finish/", release=release, kind="operation")
+        opened = customer.send(priced, "/open/")
+        self._must("/incidents/" in opened.url, opened, "the draft of a mail was not opened")
+        self._say("A mail without a number", f"a draft, its link mailed, opened as {opened.url.rsplit('/', 2)[1]}")
+
+    def _tips(self) -> None:
+        reader = Visitor(self.base_url)
+        asked = reader.send(reader.get("/tips/"), "", email=self.address)
+        mail = self._mail(lambda mail: "/tips/confirm/" in mail.text, "that confirms the tips")
+        page = reader.get(_address(mail.text, "tips/confirm"))
+        done = reader.send(page, "")
+        self._must("subscribed" in done.text, done, "the link did not subscribe")
+        self._say("Tips", f"asked ({asked.status}), link mailed, confirmed by one button")
 
     def _draft(self, customer: Visitor) -> None:
         page = customer.get("/report/")
@@ -213,6 +256,14 @@ class Walk:
     def _say(self, step: str, figures: str) -> None:
         self.steps += 1
         print(f"  {self.steps:2d}  {step:34s} {figures}", flush=True)
+
+
+def _address(text: str, where: str) -> str:
+    """The address of a page of the desk in a mail."""
+    found = re.search(rf"https?://\S+/{where}/\S*", text)
+    if found is None:
+        raise Unexpected(f"no address of {where} in: {text[:600]}")
+    return found[0]
 
 
 def _code(text: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from typing import Any
+from uuid import uuid4
 
 from lxml import html
 
@@ -50,6 +51,24 @@ class Page:
         return [" ".join(str(one.text_content()).split()) for one in found]
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes with a form."""
+
+    name: str
+    body: bytes
+
+
+def _multipart(values: Mapping[str, str], files: Mapping[str, File]) -> tuple[str, bytes]:
+    boundary = f"form-{uuid4().hex}"
+    start = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+    parts = [f'{start}{name}"\r\n\r\n{value}\r\n'.encode() for name, value in values.items()]
+    for name, file in files.items():
+        kind = "Content-Type: application/octet-stream"
+        parts.append(f'{start}{name}"; filename="{file.name}"\r\n{kind}\r\n\r\n'.encode() + file.body + b"\r\n")
+    return f"multipart/form-data; boundary={boundary}", b"".join(parts) + f"--{boundary}--\r\n".encode()
+
+
 def _ends(value: str, ending: str) -> str:
     return f"substring({value}, string-length({value}) - {len(ending) - 1}) = '{ending}'"
 
@@ -66,17 +85,21 @@ class Visitor:
         """The page at an address of the desk."""
         return self._page(urllib.request.Request(urllib.parse.urljoin(self.base_url, path)))  # noqa: S310 our own
 
-    def send(self, page: Page, ending: str, **fields: str) -> Page:
+    def send(self, page: Page, ending: str, **fields: str | File) -> Page:
         """Fills in the form whose address ends so, and sends it; what is not given stays as the page has it."""
         form = page.form(ending)
         values: dict[str, str] = {name: value for name, value in form.form_values() if isinstance(value, str)}
         unknown = set(fields) - set(form.fields.keys())
         if unknown:
             raise Unexpected(f"{page.url} has no fields {sorted(unknown)}")
-        values |= fields
+        files = {name: field for name, field in fields.items() if isinstance(field, File)}
+        values |= {name: field for name, field in fields.items() if isinstance(field, str)}
         url = urllib.parse.urljoin(page.url, form.action or "")
-        data = urllib.parse.urlencode(values).encode()
         headers = {"Referer": page.url}
+        if files:
+            headers["Content-Type"], data = _multipart(values, files)
+        else:
+            data = urllib.parse.urlencode(values).encode()
         return self._page(urllib.request.Request(url, data=data, headers=headers))  # noqa: S310 our own
 
     def _page(self, request: urllib.request.Request) -> Page:

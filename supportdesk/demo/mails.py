@@ -35,13 +35,11 @@ def load(*, at: datetime, technician: User, before: Before) -> None:
         "server": settings.MAIL_AUTHSERV_ID,
     }
     _colours(technician, before)
-    _post(sample_mails.BARE, numbers, at)
-    first, second = sample_mails.BLOCKED
-    _post(first, numbers, at)
-    block_sender(address=first[1], user=technician, at=at - timedelta(minutes=first[0] - 1))
-    for row in sample_mails.HELD:
+    _blocked, again = sample_mails.BLOCKED
+    for row in sorted((sample_mails.BARE, *sample_mails.HELD, *sample_mails.BLOCKED), key=lambda row: -row[0]):
+        if row is again:
+            block_sender(address=row[1], user=technician, at=at - timedelta(minutes=row[0] + 1))
         _post(row, numbers, at)
-    _post(second, numbers, at)
 
 
 def _colours(technician: User, before: Before) -> None:

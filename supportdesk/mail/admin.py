@@ -72,7 +72,7 @@ class OutgoingMailAdmin(LookOnly):
 
 @admin.register(RawMail)
 class RawMailAdmin(LookOnly):
-    list_display = ("received_at", "mail_from", "message_id", "outcome", "reason", "deliveries", "tries", "last_error")
+    list_display = ("received_at", "mail_from", "outcome", "reason", "deliveries", "tries", "last_error", "message_id")
     list_filter = ("outcome", "via")
     search_fields = ("mail_from", "message_id")
     exclude = ("source",)
