@@ -45,7 +45,7 @@ def test_the_main_way(drivers: Drivers, running_desk: RunningDesk) -> None:
         expect(technician.get_by_text("in time").first).to_be_visible()
 
         answered = mail_with(running_desk, customer, number, text="Please send us the log.")
-        answered.get_by_role("textbox", name="Answer").fill("Here is the log, by mail.")
+        answered.get_by_role("textbox", name="Text").fill("Here is the log, by mail.")
         answered.get_by_role("button", name="Send answer").click()
         expect(answered.get_by_role("status")).to_contain_text("The answer was sent")
 
