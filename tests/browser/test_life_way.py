@@ -60,7 +60,7 @@ def test_split_in_two_each_answered_and_one_credited(drivers: Drivers, running_d
             desk.mail_to(SPLITTING, number, words)
         # Each mail leads its answer to the incident that it is of.
         mail = mail_with(desk, customer, part, text="Search is our mistake.")
-        mail.get_by_role("textbox", name="Answer").fill("So we thought.")
+        mail.get_by_role("textbox", name="Text").fill("So we thought.")
         mail.get_by_role("button", name="Send answer").click()
         reload_until(technician, "So we thought.")
         technician.goto(f"/desk/incidents/{whole}/")
@@ -107,7 +107,7 @@ def test_a_call_is_answered_and_goes_on_under_its_number_to_the_end(
 
         # They write under it, and call again and say it.
         mail = mail_with(desk, customer, number, text="Set the timeout")
-        mail.get_by_role("textbox", name="Answer").fill("An hour is better, not good.")
+        mail.get_by_role("textbox", name="Text").fill("An hour is better, not good.")
         mail.get_by_role("button", name="Send answer").click()
         expect(mail.get_by_role("status")).to_contain_text("The answer was sent")
         technician.get_by_role("link", name="Next call").click()
