@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents.models import Incident, NoticeCode, NoticeSetting
 from supportdesk.people.models import User
+from supportdesk.rows import fetch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +111,15 @@ def owner_alone(owner: User | None) -> list[User]:
     return [] if owner is None else owner_or_everyone(owner)
 
 
+_CHOSEN: Final = """
+    SELECT user_id, on_page, by_mail FROM incidents_noticesetting WHERE user_id = ANY(%(users)s) AND code = %(code)s
+"""
+
+
 def ways(users: Collection[User], code: NoticeCode) -> dict[int, Way]:
     """How each of them is told of it, in one query (D39)."""
-    chosen = NoticeSetting.objects.filter(user__in=[user.pk for user in users], code=code)
-    own = {one.user_id: Way(on_page=one.on_page, by_mail=one.by_mail) for one in chosen}
+    chosen = fetch(_CHOSEN, {"users": [user.pk for user in users], "code": code.value})
+    own = {pk: Way(on_page=on_page, by_mail=by_mail) for pk, on_page, by_mail in chosen}
     return {user.pk: own.get(user.pk, DEFAULTS[code]) for user in users}
 
 

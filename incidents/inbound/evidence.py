@@ -113,9 +113,11 @@ def evidence_of(
 def _answered(ids: list[str]) -> tuple[set[int], list[Draft]]:
     """What the mails with those Message-IDs belong to: ids of incidents, and drafts (D26, D27)."""
     found = fetch(_ANSWERED, {"ids": ids}) if ids else []
-    incidents = {pk for kind, pk in found if kind == "incident"}
+    incidents: set[int] = {pk for kind, pk in found if kind == "incident"}
     wanted = [pk for kind, pk in found if kind == "draft"]
-    drafts = list(Draft.objects.filter(pk__in=wanted).annotate(count=Count("mails__came"))) if wanted else []
+    drafts: list[Draft] = (
+        list(Draft.objects.filter(pk__in=wanted).annotate(count=Count("mails__came"))) if wanted else []
+    )
     return incidents | {draft.incident_id for draft in drafts if draft.incident_id is not None}, drafts
 
 

@@ -154,6 +154,7 @@ def thread_of(incident: Incident, *, to: Contact) -> Thread:
         .order_by("-at", "-id")
         .values_list("at", "raw_mail__message_id")
     )
-    known = sorted([*ours[:THREAD_IDS], *theirs[:THREAD_IDS]])[-THREAD_IDS:]
-    ids = tuple(dict.fromkeys(one for one in (*first, *(one for _at, one in known)) if one))
+    # Not every mail has a Message-ID.
+    known = [one for _at, one in sorted([*ours[:THREAD_IDS], *theirs[:THREAD_IDS]]) if one][-THREAD_IDS:]
+    ids = tuple(dict.fromkeys([*first, *known]))
     return Thread(parent=ids[-1] if known else "", ids=ids)

@@ -18,6 +18,7 @@ from supportdesk.mail.models import MailDoor, OutgoingMail
 from supportdesk.mail.outgoing import can_be_mailed
 from supportdesk.people.models import User
 from supportdesk.policy import POLICY
+from supportdesk.rows import add_all
 
 # How far back a run looks for mail that could not be sent: longer than any pause of the schedule that is not seen.
 FAILURES_SINCE = timedelta(days=1)
@@ -32,7 +33,7 @@ class NoWayLeft(Refused):
         self.code = code
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def notify(
     code: NoticeCode,
     *,
@@ -58,14 +59,13 @@ def notify(
         knowing = set(known.values_list("user_id", flat=True))
         wanted = {pk: way for pk, way in wanted.items() if not (way.on_page and pk in knowing)}
     about = dict(data or {})
-    # ON CONFLICT DO NOTHING: a parallel transaction that tells the same neither fails nor doubles it.
-    Notice.objects.bulk_create(
+    # Whatever tells the same at once neither fails nor doubles it.
+    add_all(
         [
-            Notice(user_id=pk, code=code, incident=incident, at=at, key=key, data=about)
+            Notice(user_id=pk, code=code.value, incident=incident, at=at, key=key, data=about)
             for pk, way in sorted(wanted.items())
             if way.on_page
-        ],
-        ignore_conflicts=True,
+        ]
     )
     readers = [told[pk] for pk, way in sorted(wanted.items()) if way.by_mail and code not in DIGESTED]
     mails.staff_notices(code, incident=incident, to=readers, key=key, data=about, at=at)

@@ -29,7 +29,7 @@ from supportdesk.mail.texts import message_ids, one_line, storable
 from supportdesk.mail.tokens import bounce_address
 from supportdesk.mail.wake import wake
 from supportdesk.policy import POLICY
-from supportdesk.rows import fetch
+from supportdesk.rows import add
 
 logger = logging.getLogger(__name__)
 
@@ -149,12 +149,9 @@ def queue_mail(
         next_try_at=at,
         give_up_at=at + timedelta(days=POLICY.outbox_days),
     )
-    # ON CONFLICT DO NOTHING: a second key, from a parallel transaction too, neither fails nor aborts this one.
-    OutgoingMail.objects.bulk_create([mail], ignore_conflicts=True)
-    ((kept_id, message_id),) = fetch("SELECT id, message_id FROM mail_outgoingmail WHERE key = %s", [key])
-    if message_id != mail.message_id:
-        return OutgoingMail.objects.get(pk=kept_id)
-    mail.pk, mail._state.adding = kept_id, False
+    # A second key, from a parallel transaction too, neither fails nor aborts this one.
+    if not add(mail, unless_there=True):
+        return OutgoingMail.objects.get(key=key)
     if files:
         OutgoingFile.objects.bulk_create(
             OutgoingFile(

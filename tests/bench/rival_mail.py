@@ -76,10 +76,11 @@ def main() -> None:
             named = mail.replace("SUBJECT", f"Re: [desk-{ticket.pk}] Number").replace("SENDER", ticket.submitter_email)
             (folder / f"{number:05d}.eml").write_text(named)
         queue.email_box_local_dir = str(folder)
-        before, began = FollowUp.objects.count(), time.perf_counter()
+        before, began, spent = FollowUp.objects.count(), time.perf_counter(), time.process_time()
         process_queue(queue, logger=logger)
         seconds = time.perf_counter() - began
-        found.append({"seconds": seconds, "added": FollowUp.objects.count() - before})
+        worked = time.process_time() - spent
+        found.append({"seconds": seconds, "worked": worked, "added": FollowUp.objects.count() - before})
     json.dump(found, sys.stdout)
 
 

@@ -57,7 +57,8 @@ def test_the_task_has_the_name_that_the_schedule_calls():
 
 
 def test_what_is_woken_many_times_at_once_is_woken_once(monkeypatch: pytest.MonkeyPatch):
-    waker, sent = _Waker(), []
+    waker = _Waker()
+    sent: list[str] = []
     monkeypatch.setattr(waker, "_send", sent.append)
     with waker.gathering():
         for _time in range(3):
@@ -71,7 +72,8 @@ def test_what_is_woken_many_times_at_once_is_woken_once(monkeypatch: pytest.Monk
 
 
 def test_who_rings_waits_for_no_broker_and_every_ring_is_answered():
-    asleep, sent = threading.Event(), []
+    asleep = threading.Event()
+    sent: list[str] = []
 
     def send(task: str) -> bool:
         asleep.wait(10)
