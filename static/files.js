@@ -83,7 +83,7 @@ function picker(box) {
       text.dispatchEvent(new Event("input", { bubbles: true }));
     }
     status.textContent = `${file.name} ${say.sayGone}`;
-    (next?.querySelector("button") || input).focus();
+    (next?.querySelector("button:not([data-put])") || input).focus();
   }
 
   function refusal(given) {
