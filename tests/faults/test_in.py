@@ -223,7 +223,7 @@ def test_a_filer_whose_machine_stands_still_holds_nobody_up_for_longer_than_that
     sleeper = processes.frozen([*WORK, "file"], at="filer: message written, no outcome", **soon)
     assert files_all(later=LEASE) == 1
     goes_on(sleeper)
-    assert "idle-in-transaction timeout" in processes.said()
+    assert "was not filed" in processes.said()
     settle(server)
     each_is_one_message(mail)
 

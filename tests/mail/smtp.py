@@ -17,9 +17,9 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 class MailServer:
     """``got``: the mails that came through DATA; ``sources``: their bytes; ``senders``: from whom, by their envelopes.
 
-    ``rcpt`` and ``data``: what it answers there instead of 250.
+    ``mail``, ``rcpt`` and ``data``: what it answers there instead of 250.
 
-    ``hangs_at``: RCPT or DATA, where it answers nothing until ``go_on`` is set. ``user`` and ``password``: who may
+    ``hangs_at``, ``drops_at``: MAIL, RCPT or DATA, where it answers nothing until ``go_on`` is set, or hangs up. ``user`` and ``password``: who may
     sign in; without, nobody has to.
     """
 
@@ -27,13 +27,18 @@ class MailServer:
         self.got: list[EmailMessage] = []
         self.sources: list[bytes] = []
         self.senders: list[str] = []
-        self.rcpt = self.data = "250 OK"
-        self.drop_after_data = False
-        self.hangs_at = ""
+        self.mail = self.rcpt = self.data = "250 OK"
+        self.hangs_at = self.drops_at = ""
         self.user = self.password = ""
         self.arrived = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        await self._hang(server, "MAIL")
+        if self.mail.startswith("250"):
+            envelope.mail_from = address
+        return self.mail
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         await self._hang(server, "RCPT")
@@ -50,13 +55,13 @@ class MailServer:
         if not self.go_on.is_set():
             await server.loop.run_in_executor(None, self.go_on.wait, 10)
         await self._hang(server, "DATA")
-        if self.drop_after_data:
-            server.transport.abort()
         return self.data
 
     async def _hang(self, server: Any, where: str) -> None:
         if self.hangs_at == where:
             await server.loop.run_in_executor(None, self.go_on.wait, 10)
+        if self.drops_at == where:
+            server.transport.abort()
 
     def sign_in(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         """Who signs in, by name and password."""

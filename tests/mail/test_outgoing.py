@@ -197,9 +197,9 @@ def test_a_mail_that_cannot_be_built_holds_nobody_up(db: None, server: MailServe
 @pytest.mark.rule("D30")
 def test_a_server_that_dies_after_data_gets_the_same_mail_again(db: None, server: MailServer, at: datetime):
     mail = queue(at, html="<p>Hi</p>")
-    server.drop_after_data = True
+    server.drops_at = "DATA"
     assert deliver(at) == 0
-    server.drop_after_data = False
+    server.drops_at = ""
     assert deliver(at + MINUTE) == 1
     assert server.ids == [mail.message_id] * 2
     assert server.got[0].as_bytes() == server.got[1].as_bytes()

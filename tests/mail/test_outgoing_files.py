@@ -96,9 +96,9 @@ def test_a_mail_has_only_the_parts_it_needs(db: None, server: MailServer, at: da
 
 def test_each_try_sends_the_same_bytes(db: None, server: MailServer, at: datetime):
     queue(at)
-    server.drop_after_data = True
+    server.drops_at = "DATA"
     assert deliver_due(now=lambda: at) == 0
-    server.drop_after_data = False
+    server.drops_at = ""
     assert deliver_due(now=lambda: at + MINUTE) == 1
     assert server.got[0].as_bytes() == server.got[1].as_bytes()
 

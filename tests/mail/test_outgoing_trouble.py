@@ -56,7 +56,7 @@ def test_a_server_that_hangs_before_its_greeting(db: None, settings: Any, at: da
         fails_and_goes_out_later(settings, at, "timed out")
 
 
-@pytest.mark.parametrize("where", ["RCPT", "DATA"])
+@pytest.mark.parametrize("where", ["MAIL", "RCPT", "DATA"])
 def test_a_server_that_hangs_in_the_middle(db: None, server: MailServer, settings: Any, at: datetime, where: str):
     server.hangs_at = where
     server.go_on.clear()
@@ -65,10 +65,20 @@ def test_a_server_that_hangs_in_the_middle(db: None, server: MailServer, setting
     assert len(server.got) == (where == "DATA")
 
 
-def test_a_server_that_drops_the_line_after_data(db: None, server: MailServer, settings: Any, at: datetime):
-    server.drop_after_data = True
+@pytest.mark.parametrize("where", ["MAIL", "RCPT", "DATA"])
+def test_a_server_that_drops_the_line(db: None, server: MailServer, settings: Any, at: datetime, where: str):
+    server.drops_at = where
     fails_and_goes_out_later(settings, at, "SMTPServerDisconnected")
-    assert server.ids == [OutgoingMail.objects.get(key="a").message_id]
+    assert server.ids == [OutgoingMail.objects.get(key="a").message_id] * (where == "DATA")
+
+
+@pytest.mark.parametrize("answer", ["451 4.3.0 not now", "550 5.7.1 not from there"])
+def test_a_server_that_refuses_our_own_address_refuses_no_mail(
+    db: None, server: MailServer, settings: Any, at: datetime, answer: str
+):
+    """For good or for now: it is our set-up that is wrong, so everything waits until it is mended."""
+    server.mail = answer
+    fails_and_goes_out_later(settings, at, answer)
 
 
 @pytest.mark.parametrize("where", ["rcpt", "data"])
