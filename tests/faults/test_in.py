@@ -219,8 +219,8 @@ def test_a_filer_whose_machine_stands_still_holds_nobody_up_for_longer_than_that
     with connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("5min",)
-    soon = {"PGOPTIONS": "-c idle_in_transaction_session_timeout=200ms"}
-    sleeper = processes.frozen([*WORK, "file"], at="filer: message written, no outcome", **soon)
+    soon = "-c idle_in_transaction_session_timeout=200ms"
+    sleeper = processes.frozen([*WORK, "file"], at="filer: message written, no outcome", PGOPTIONS=soon)
     assert files_all(later=LEASE) == 1
     goes_on(sleeper)
     assert "was not filed" in processes.said()

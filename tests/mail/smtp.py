@@ -17,10 +17,9 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 class MailServer:
     """``got``: the mails that came through DATA; ``sources``: their bytes; ``senders``: from whom, by their envelopes.
 
-    ``mail``, ``rcpt`` and ``data``: what it answers there instead of 250.
-
-    ``hangs_at``, ``drops_at``: MAIL, RCPT or DATA, where it answers nothing until ``go_on`` is set, or hangs up. ``user`` and ``password``: who may
-    sign in; without, nobody has to.
+    ``mail``, ``rcpt`` and ``data``: what it answers there instead of 250. ``hangs_at``, ``drops_at``: MAIL, RCPT or
+    DATA, where it answers nothing until ``go_on`` is set, or hangs up. ``user`` and ``password``: who may sign in;
+    without, nobody has to.
     """
 
     def __init__(self) -> None:
