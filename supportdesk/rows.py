@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Field, Model
 
 M = TypeVar("M", bound=Model)
 Params = Sequence[Any] | Mapping[str, Any]
@@ -49,7 +49,7 @@ def add_all(rows: Sequence[Model]) -> None:
 
 def write(row: Model, names: Sequence[str]) -> None:
     """Stores the values of those fields."""
-    fields = [row._meta.get_field(name) for name in names]
+    fields = _fields(type(row), tuple(names))
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
     change(_update(type(row), tuple(names)), [*values, row.pk])
 
@@ -63,8 +63,14 @@ def _insert(model: type[Model], *, unless_there: bool, count: int = 1) -> str:
 
 
 @cache
+def _fields(model: type[Model], names: tuple[str, ...]) -> list[Field[Any, Any]]:
+    by_name = {field.name: field for field in model._meta.concrete_fields}
+    return [by_name[name] for name in names]
+
+
+@cache
 def _update(model: type[Model], names: tuple[str, ...]) -> str:
-    settings = ", ".join(f'"{model._meta.get_field(name).column}" = %s' for name in names)
+    settings = ", ".join(f'"{field.column}" = %s' for field in _fields(model, names))
     return f'UPDATE "{model._meta.db_table}" SET {settings} WHERE id = %s'  # noqa: S608
 
 

@@ -81,8 +81,8 @@ def _insert(like: Model, differs: dict[str, str], source: str, first: int) -> No
         if field.name in differs:
             values.append(differs[field.name])
         else:
-            params[field.column] = field.get_db_prep_save(getattr(like, field.attname), connection)
-            values.append(f"%({field.column})s::{field.db_type(connection).replace('serial', 'int')}")
+            params[field.attname] = field.get_db_prep_save(getattr(like, field.attname), connection)
+            values.append(f"%({field.attname})s::{field.db_type(connection)}")
     with connection.cursor() as cursor:
         cursor.execute(
             f'INSERT INTO "{like._meta.db_table}" ({", ".join(columns)}) SELECT {", ".join(values)} {source}', params
