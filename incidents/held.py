@@ -257,7 +257,7 @@ def _named(scope: Scope, held: HeldMail, mail: ParsedMail) -> tuple[Incident, ..
     numbers = [*numbers_in(mail.subject)[:NAMED], *numbers_in(mail.text[: POLICY.text_max])[:NAMED]]
     if not numbers:
         return ()
-    found = incidents_for(scope).filter(number__in=numbers).exclude(pk=held.incident_id).select_related("customer")
+    found = incidents_for(scope).filter(number__in=numbers).exclude(pk=held.incident_id or 0).select_related("customer")
     return tuple(found.order_by("number")[:NAMED])
 
 
