@@ -17,6 +17,7 @@ import pytest
 from django.db import connection, connections
 from imapclient import SocketTimeout
 
+from incidents.tasks import file_mails
 from supportdesk import clock
 from supportdesk.mail import fetching, imap
 from supportdesk.mail.fetching import keep_fetching, wait_after
@@ -261,6 +262,7 @@ def test_messages_that_are_numbered_anew_are_known_by_their_content(fresh_db: st
     dovecot.put(b"Received: by another\r\n" + MAIL, numbered(2), numbered(3), folder="Support")
     assert fetch(mailbox)
     assert len(set(Fetched.objects.values_list("uid_validity", flat=True))) == 2
+    file_mails()
     counted = RawMail.objects.exclude(outcome="duplicate").order_by("pk")
     assert [bytes(raw.source) for raw in counted] == [MAIL, numbered(2), numbered(3)]
     assert [raw.deliveries for raw in counted] == [2, 2, 1]
