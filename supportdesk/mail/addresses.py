@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,18 +45,24 @@ def address_mark(address: str) -> str:
 
 
 def _mailbox(words: str, angle: str | None) -> Mailbox:
-    address = (words if angle is None else angle).strip()
-    if len(address) > ADDRESS_CHARS_MAX or _STRICT.fullmatch(address) is None:
+    # Any other space belongs to the domain, and makes it another one to who looks it up.
+    address = (words if angle is None else angle).strip(" \t")
+    if len(address) > ADDRESS_CHARS_MAX or _STRICT.fullmatch(address) is None or _is_disguised(address):
         address = ""
     name = "" if angle is None and address else one_line(decode_words(words), 120)
     return Mailbox(name=name, address=address)
+
+
+def _is_disguised(address: str) -> bool:
+    """True where other letters become plain ones once their case or width is left aside, as the sign of Kelvin does."""
+    return not address.isascii() and unicodedata.normalize("NFKC", address).lower().isascii()
 
 
 def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
     """What stands between the commas: the words, quotes taken off and comments left out, and what ``<>`` holds."""
     words: list[str] = []
     angle: list[str] | None = None
-    spoiled = False
+    spoiled = was_quoted = False
     into, quoted, escaped, comment = words, False, False, 0
     for letter in value + ",":
         if escaped:
@@ -68,8 +75,10 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
             into.append(letter)
         elif comment or (letter == "(" and into is words):
             comment += {"(": 1, ")": -1}.get(letter, 0)
+            if not comment:
+                into.append(" ")  # it parts what stands before it from what stands behind it
         elif letter == '"' and into is words:
-            quoted = not quoted
+            quoted, was_quoted = not quoted, True
         elif letter == "<" and into is words:
             # A second one, or quotes inside, cannot be an address and will be seen as such.
             if angle is None:
@@ -80,14 +89,16 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
         elif letter == ">" and into is not words:
             into = words
         elif letter in ",;" and into is words:
-            if angle is not None or "".join(words).strip():
-                yield "".join(words).strip(), "<" if spoiled else None if angle is None else "".join(angle)
-            words, angle, spoiled = [], None, False
+            if angle is not None or was_quoted or "".join(words).strip():
+                # Quoted words are a name, even where they read like an address.
+                plain = None if angle is None and not was_quoted else "".join(angle or ())
+                yield "".join(words).strip(" \t"), "<" if spoiled else plain
+            words, angle, spoiled, was_quoted = [], None, False, False
             into = words
         else:
             into.append(letter)
             # Words behind an address, and groups: some read another address in them.
-            spoiled |= into is words and (letter == ":" or (angle is not None and not letter.isspace()))
+            spoiled |= into is words and (letter == ":" or (angle is not None and letter not in " \t"))
     # What was never closed is one broken mailbox: it must not pass for none.
     if quoted or comment or into is not words:
         yield "".join(words).strip(), "" if angle is None else "".join(angle).rstrip(",") + "<"

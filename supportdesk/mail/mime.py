@@ -24,6 +24,7 @@ HEADER_BYTES_MAX = 256 * 1024  # the whole block of a part
 HEADER_FIELDS_MAX = 1_000
 FIELD_CHARS_MAX = 64 * 1024
 
+_WHO_WROTE = frozenset({"from", "authentication-results"})
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _FIELD_NAME = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
@@ -40,9 +41,13 @@ _FIRST_DASHES = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers:
-    """The decoded header fields of a mail or a part, in order; names in lower case."""
+    """The decoded header fields of a mail or a part, in order; names in lower case.
+
+    ``plain_from``: the From fields by their bytes alone, as a server reads them that checks who wrote (D26).
+    """
 
     fields: tuple[tuple[str, str], ...]
+    plain_from: tuple[str, ...] = ()
 
     def all(self, name: str) -> tuple[str, ...]:
         """The values of every field ``name``, topmost first."""
@@ -191,10 +196,15 @@ def _headers(source: bytes, start: int, end: int) -> tuple[Headers, int, bool]:
             # No field, no mbox line: the body begins here, without the blank line that belongs before it.
             body = line.start()
             break
-    raw = [(name, b"".join(lines).strip()[:FIELD_CHARS_MAX]) for name, lines in fields]
+    whole = [(name, b"".join(lines).strip(b" \t\r\n")) for name, lines in fields]
+    # What says who wrote is read to its end, or not believed.
+    long = long or any(len(value) > FIELD_CHARS_MAX for name, value in whole if name in _WHO_WROTE)
+    raw = [(name, value[:FIELD_CHARS_MAX]) for name, value in whole]
     charset = next((_CHARSET.search(value) for name, value in raw if name == "content-type"), None)
     hint = charset[1].decode("ascii", "replace") if charset else ""
-    return Headers(fields=tuple((name, _field_text(value, hint)) for name, value in raw)), body, long
+    plain = tuple(value.decode("utf-8", "replace") for name, value in raw if name == "from")
+    decoded = tuple((name, _field_text(value, hint)) for name, value in raw)
+    return Headers(fields=decoded, plain_from=plain), body, long
 
 
 def _field_text(value: bytes, hint: str) -> str:

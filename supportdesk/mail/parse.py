@@ -56,7 +56,9 @@ _NAMES = {
 _UNSOUND = frozenset(
     {"control_in_header", "broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"}
 )
-_DMARC_FAIL = re.compile(r"\s*dmarc\s*=\s*fail\b", re.IGNORECASE)
+_DMARC_FAIL = re.compile(r"\s*dmarc\s*(?:/\s*\d+\s*)?=\s*fail\b", re.IGNORECASE)
+# No comment begins in a word, and none ends behind quotes for sure.
+_ODD_BRACKET = re.compile(r"[^\s;(]\(|\"[^\"]*[()]")
 _BRACKETS = re.compile(r"([()])")
 _TAG = re.compile(r"<[^<>]*>?")
 
@@ -149,6 +151,9 @@ def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str |
     headers, problems = mime.headers, mime.problems
     senders = _people(headers, "from")
     sender = senders[0] if len(senders) == 1 else Mailbox(name="", address="")
+    # An address that a charset makes, or that hides a control character, is another one to the server that checked it.
+    if [one.address for value in headers.plain_from for one in mailboxes(value)] != [one.address for one in senders]:
+        sender = Mailbox(name=sender.name, address="")
     if not sender.address:
         problems.add("no_sender" if not senders else "several_senders" if len(senders) > 1 else "bad_sender")
     message_id = next(iter(message_ids(headers.first("message-id"))), "")
@@ -211,13 +216,16 @@ def _dmarc_failed(headers: Headers, authserv_id: str) -> bool:
     """True where our mail server marked the mail as failing DMARC (D26).
 
     Every field with our server's id is asked, for one server may write several. A forged one can only say
-    "fail", which harms its forger alone; a forged "pass" changes nothing.
+    "fail", which harms its forger alone; a forged "pass" changes nothing. The envelope's sender stands in it, too:
+    where a bracket may be theirs, what looks like a comment is read as well, or it would hide what follows.
     """
     for value in headers.all("authentication-results"):
-        server, _semicolon, results = _without_comments(value).partition(";")
-        words = server.split()
-        ours = bool(words) and words[0].lower() == authserv_id.lower()
-        if ours and any(_DMARC_FAIL.match(result) for result in results.split(";")):
+        plain = _without_comments(value)
+        words = plain.partition(";")[0].split()
+        ours = bool(words) and words[0].strip('"').lower() == authserv_id.lower()
+        clear = value.count("(") == value.count(")") and _ODD_BRACKET.search(value) is None
+        texts = (plain,) if clear else (plain, value)
+        if ours and any(_DMARC_FAIL.match(result) for text in texts for result in text.split(";")[1:]):
             return True
     return False
 
