@@ -22,8 +22,14 @@ def columns(model: type[Model], table: str) -> str:
 
 
 def made(model: type[M], row: Sequence[Any]) -> M:
-    """An instance of what ``columns`` asked for."""
-    return model.from_db(connection.alias, [field.attname for field in model._meta.concrete_fields], row)
+    """An instance of what ``columns`` asked for, its values as the ORM gives them: a list, and not its JSON."""
+    fields = model._meta.concrete_fields
+    values = list(row)
+    for place in _converted(model):
+        field = fields[place]
+        for convert in field.get_db_converters(connection):
+            values[place] = convert(values[place], field.cached_col, connection)
+    return model.from_db(connection.alias, [field.attname for field in fields], values)
 
 
 def add(row: Model, *, unless_there: bool = False) -> bool:
@@ -52,6 +58,13 @@ def write(row: Model, names: Sequence[str]) -> None:
     fields = _fields(type(row), tuple(names))
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
     change(_update(type(row), tuple(names)), [*values, row.pk])
+
+
+@cache
+def _converted(model: type[Model]) -> tuple[int, ...]:
+    """The places of the fields that the database keeps in another form than Python."""
+    fields = model._meta.concrete_fields
+    return tuple(place for place, field in enumerate(fields) if field.get_db_converters(connection))
 
 
 @cache

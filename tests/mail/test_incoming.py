@@ -154,6 +154,17 @@ def test_any_bytes_are_kept(db: None, at: datetime, source: bytes):
     assert raw.content_digest
 
 
+@pytest.mark.rule("D26", "D28")
+def test_what_is_claimed_is_what_was_stored(db: None, at: datetime):
+    raw, _new = store_raw(source=b"", mail_from="", rcpt_to=["a@desk.example", "b@desk.example"], at=at, via="lmtp")
+    claimed = claim(raw_id=raw.pk, at=at)
+    assert claimed is not None
+    stored = RawMail.objects.get(pk=raw.pk)
+    for field in RawMail._meta.concrete_fields:
+        assert getattr(claimed, field.attname) == getattr(stored, field.attname), field.name
+    assert claimed.rcpt_to == ["a@desk.example", "b@desk.example"]
+
+
 def test_a_mail_is_filed_once(db: None, at: datetime):
     raw, _new = store(at)
     assert claim(raw_id=raw.pk, at=at) == raw
