@@ -54,7 +54,8 @@ def text_field(label: Any, *, required: Any, rows: int = 8) -> forms.CharField:
         # No max_length: browsers cut what is pasted down to it without a word, and the end of a log is what counts.
         validators=[_not_too_long],
         error_messages={"required": required},
-        widget=forms.Textarea(attrs={"class": "input", "rows": rows, "data-keep": "text"}),
+        # The page keeps what was not sent; a browser that goes back would bring what was sent, too, to be sent anew.
+        widget=forms.Textarea(attrs={"class": "input", "rows": rows, "autocomplete": "off", "data-keep": "text"}),
     )
 
 

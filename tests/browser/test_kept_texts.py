@@ -40,6 +40,18 @@ def test_a_half_written_answer_outlives_a_note_and_a_reload(drivers: Drivers, fu
         expect(page.locator("#id_answer-text")).to_have_value("Half written")
 
 
+def test_an_answer_that_was_sent_does_not_stand_there_again_by_going_back(
+    drivers: Drivers, furnished: Furnished
+) -> None:
+    with drivers.person(TECHNICIAN) as page:
+        page.goto(f"/desk/incidents/{furnished.waiting}/")
+        page.locator("#id_answer-text").fill("Said once")
+        page.get_by_role("button", name="Send answer").click()
+        expect(page.locator(".message").last).to_contain_text("Said once")
+        page.go_back()
+        expect(page.locator("#id_answer-text")).to_have_value("")
+
+
 @pytest.mark.usefixtures("furnished")
 def test_a_report_outlives_its_tab_with_its_choices(drivers: Drivers) -> None:
     with drivers.person(CUSTOMER) as page:
