@@ -137,6 +137,15 @@ def test_the_planner_takes_the_indexes(cast: Cast, clock_at: datetime):
         assert f"held_mail_by_{column}_words" in plan, plan
 
 
+def test_a_forged_mail_is_not_called_the_contacts_own(clock_at: datetime, incident: Incident, desk: Client):
+    """Whoever attaches it vouches for it; the page doesn't (D26)."""
+    mail = held(at=clock_at, sender="olive@acme.example", text=f"Send me the password of {incident.number}")
+    HeldMail.objects.filter(pk=mail.pk).update(reason=HeldReason.DMARC)
+    words = told(desk.get(f"/desk/held/{mail.pk}/attach/?number={incident.number}"))
+    assert "whose address it bears" in words
+    assert "who wrote it" not in words
+
+
 def test_a_mail_opens_with_what_helps_to_decide(cast: Cast, clock_at: datetime, incident: Incident, desk: Client):
     held(at=clock_at, sender="olive@acme.example", text=f"Before: {incident.number}")
     mail = held(
