@@ -12,8 +12,10 @@ DEEPEST: Final = 6
 _TAGS: Final = {
     *("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li"),
     *("a", "strong", "em", "code", "pre", "blockquote"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
 }
-_markdown = MarkdownIt("commonmark", {"html": False})
+# Tables as in an answer: who writes both expects the same of both.
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def to_html(text: str, *, top: int = 2) -> SafeString:
@@ -21,6 +23,8 @@ def to_html(text: str, *, top: int = 2) -> SafeString:
 
     >>> str(to_html("# Backups <script>"))
     '<h2>Backups &lt;script&gt;</h2>\\n'
+    >>> "<td>406</td>" in to_html("| phone | contacts |\\n|---|---|\\n| iOS | 406 |")
+    True
     """
     tokens = _markdown.parse(text)
     for token in tokens:
