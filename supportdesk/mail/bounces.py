@@ -18,7 +18,11 @@ DELIVERY_REPORT = "delivery report"
 _STATUS = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"\b5[0-9]{2}\b")
 # The code, and the status again, that servers put before each line of what they say.
-_LEAD = re.compile(r"^(?:\s*(?:smtp;|[245]\d\d[ -]|#?[245]\.\d{1,3}\.\d{1,3}\b[ -]?|[-:;,#<>*]))+", re.IGNORECASE)
+# The bracket before an address stays: the one behind it does, too.
+_LEAD = re.compile(
+    r"^(?:\s*(?:smtp;|[245]\d\d[ -]|#?[245]\.\d{1,3}\.\d{1,3}\b[ -]?|[-:;,#>*]|<(?![^<>\s@]{1,64}@[^<>\s@]{1,255}>)))+",
+    re.IGNORECASE,
+)
 # Where the sentence ends, or what follows is about the conversation of the servers.
 _END = re.compile(r"[.!?](?=\s|$)|\s[([](?:in reply to|state\b|#)|\s(?=(?:see|visit|please|learn more|https?:))", re.I)
 _OURS = re.compile(

@@ -59,6 +59,8 @@ def test_whose_fault_it_is(words: str, at_fault: bool):
         ("452 4.2.2 Mailbox full; see https://help.example/quota?a=1", "", "4.2.2 Mailbox full"),
         ("550 No such user", "", "No such user"),
         ("550 5.1.1 mx.example.com refuses olive. Twice.", "", "5.1.1 mx.example.com refuses olive"),
+        ("550 5.1.1 <olive@acme.example>: User unknown", "", "5.1.1 <olive@acme.example>: User unknown"),
+        ("550 5.1.1 <User unknown", "", "5.1.1 User unknown"),
         ("smtp; 550 5.2.1 Disabled", "5.2.1", "5.2.1 Disabled"),
         ("", "5.1.1", "5.1.1"),
         ("", "", ""),
