@@ -67,7 +67,8 @@ BECAUSE: Final[Mapping[HeldReason, Promise]] = {
     ),
     HeldReason.NO_TEXT: gettext_lazy("It has no text of its own. If its files matter, attach it to their incident."),
     HeldReason.UNREADABLE: gettext_lazy(
-        "It could not be read to its end, so it may say more than stands here. Look at the original before you decide."
+        "It could not be read for sure, so it may say more, or something else, than stands here. Look at the original "
+        "before you decide."
     ),
     HeldReason.AUTOMATIC: gettext_lazy(
         "A machine sent it, and it belongs to no incident for sure. Mostly it can be discarded."
