@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from typing import Any, Protocol
+from email.utils import quote
+from typing import Any, Final, Protocol
+
+# Characters of a name and an address that fit on one line with a header's own name (RFC 5322: 78).
+NAME_AND_ADDRESS: Final = 64
 
 
 class Mail(Protocol):
@@ -42,10 +47,13 @@ class File:
 class _WirePolicy(EmailPolicy):
     """Folds message ids at the spaces between them: the library would encode a long one, and break the thread.
 
-    And the address that unsubscribes (RFC 8058): encoded, no mail program would find it.
+    And the address that unsubscribes (RFC 8058): encoded, no mail program would find it. A name before an address is
+    written here, too: where the library folds a long one it drops the quotes, and a comma makes two recipients of it.
     """
 
     def fold(self, name: str, value: Any) -> str:
+        if name in ("From", "To", "Reply-To"):
+            return f"{name}: {_mailbox(value.addresses[0], linesep=self.linesep)}{self.linesep}"
         if name in ("Message-ID", "In-Reply-To", "References", "List-Unsubscribe"):
             return f"{name}: " + f"{self.linesep} ".join(value.split()) + self.linesep
         folded: str = super().fold(name, value)
@@ -53,6 +61,16 @@ class _WirePolicy(EmailPolicy):
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         return self.fold(name, value).encode("ascii")
+
+
+def _mailbox(address: Address, *, linesep: str) -> str:
+    """A name in quotes or as encoded words, whatever is in it, and a long address on a line of its own."""
+    name = address.display_name
+    if not name:
+        return address.addr_spec
+    said = f'"{quote(name)}"' if name.isascii() and "=?" not in name else Header(name, "utf-8").encode(linesep=linesep)
+    fold = linesep if len(said) + len(address.addr_spec) > NAME_AND_ADDRESS else ""
+    return f"{said}{fold} <{address.addr_spec}>"
 
 
 # 7bit: everything else is encoded, whatever the next server can take.
