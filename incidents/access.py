@@ -146,9 +146,14 @@ def timeline_for(scope: Scope, incident: Incident) -> QuerySet[TimelineEntry]:
     ).select_related("user", "contact", "incident__customer")
 
 
-def without_cost(step: TimelineEntry) -> TimelineEntry:
-    """The step as whoever only follows the incident reads it: nothing of what it cost or gave back (D21, D38)."""
+def as_followed(step: TimelineEntry) -> TimelineEntry:
+    """The step as a restricted contact reads it who only follows the incident (D21, D38).
+
+    Nothing of what it cost or gave back, and no ticket numbers of a split's parts, which they do not see.
+    """
     step.data = {**step.data, **{name: 0 for name in ("points", "back") if name in step.data}}
+    if step.code == TimelineCode.SPLIT:
+        step.data["numbers"] = []
     return step
 
 

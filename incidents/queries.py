@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import Case, Count, Q, QuerySet, When
 
-from incidents.access import cases_for, incidents_for, messages_for, pays_for, timeline_for, without_cost
+from incidents.access import as_followed, cases_for, incidents_for, messages_for, pays_for, timeline_for
 from incidents.cases import CaseOutcome, CaseState, CreditCase
 from incidents.models import Attachment, Incident, IncidentClock, Message, TimelineCode, TimelineEntry, Via
 from incidents.queue import Hand, There, hand_of, there
@@ -170,7 +170,7 @@ def story(scope: Scope, incident: Incident, *, at: datetime, whole: bool = False
     if is_cut:
         steps = steps.filter(at__gte=latest[1].at)
     pays = pays_for(scope, incident)
-    told += [Told(at=step.at, step=step if pays else without_cost(step)) for step in steps]
+    told += [Told(at=step.at, step=step if pays else as_followed(step)) for step in steps]
     link = incident.clocks.select_related("clock").get(current=True)
     charge = incident.charges.select_related("charge").get(current=True).charge
     calendars = current_calendars()

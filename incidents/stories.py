@@ -191,7 +191,15 @@ def _taken_back(step: TimelineEntry, who: object) -> str:
 
 
 def _split(step: TimelineEntry, who: object) -> str:
-    """Who divided it, and which ticket numbers came of it (D14)."""
+    """Who divided it, and which ticket numbers came of it (D14); how many, where the reader sees none of them (D21)."""
+    if not step.data["numbers"]:
+        n = len(step.data["parts"])
+        said = ngettext(
+            "%(who)s split it: %(n)d problem is an incident of its own",
+            "%(who)s split it: %(n)d problems are incidents of their own",
+            n,
+        )
+        return said % {"who": who, "n": n}
     numbers = get_text_list([grouped(number) for number in step.data["numbers"]], _("and"))
     n = len(step.data["numbers"])
     if step.contact is not None:

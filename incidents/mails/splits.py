@@ -46,7 +46,10 @@ def split_off(part: MadePart, *, origin: Incident, at: datetime) -> OutgoingMail
 
 
 def split(incident: Incident, *, proposal: Proposal, parts: Sequence[MadePart], at: datetime) -> list[OutgoingMail]:
-    """What stays under the number, and the numbers of all that became incidents of their own (D14)."""
+    """What stays under the number, and the numbers of all that became incidents of their own (D14).
+
+    A restricted contact who only follows it is told how many they are: they see none of them (D21, D38).
+    """
     made = [(part, _link(part.incident)) for part in parts]
     return tell("split", incident, at=at, key=f"split:{proposal.pk}", made=made, by_customer=proposal.accepted_by)
 
