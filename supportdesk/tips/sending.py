@@ -11,6 +11,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.mail.outgoing import NotAnAddress, wake_deliverer
@@ -32,12 +33,15 @@ def send_due(*, at: datetime) -> int:
 
 
 def take_back_unwanted(*, at: datetime) -> int:
-    """Takes out of the outbox what a worker held while its reader unsubscribed; gives how many.
+    """Takes out of the outbox what a worker held while its reader unsubscribed or its issue was cancelled.
 
-    Also what an admin tries again of somebody who unsubscribed since.
+    Also what an admin tries again of either since. Gives how many.
     """
     waiting = OutgoingMail.objects.filter(bulk=True, sent_at=None, failed_at=None)
-    gone = waiting.filter(tips_delivery__subscriber__unsubscribed_at__isnull=False)
+    gone = waiting.filter(
+        Q(tips_delivery__subscriber__unsubscribed_at__isnull=False)
+        | Q(tips_delivery__issue__cancelled_at__isnull=False)
+    )
     with transaction.atomic():
         return take_back(mail_ids=list(gone.values_list("pk", flat=True)), at=at)
 
