@@ -18,7 +18,7 @@ from supportdesk import clock
 from supportdesk.looking import LookOnly
 from supportdesk.mail.incoming import file_again
 from supportdesk.mail.models import MailDoor, OutgoingMail, RawMail
-from supportdesk.mail.outgoing import retry
+from supportdesk.mail.outgoing import retry_all
 from supportdesk.mail.restored import leave_aside
 from supportdesk.mail.status import mail_status
 
@@ -44,8 +44,7 @@ class _State(admin.SimpleListFilter):
 
 def _again(page: LookOnly, request: HttpRequest, queryset: QuerySet[OutgoingMail]) -> None:
     """Tries mails again, and says how many."""
-    at = clock.now()
-    again = sum(retry(mail_id=pk, at=at) for pk in queryset.values_list("pk", flat=True))
+    again = retry_all(queryset, at=clock.now())
     words = ngettext("%(count)d mail is tried again.", "%(count)d mails are tried again.", again)
     page.message_user(request, words % {"count": again}, messages.SUCCESS if again else messages.WARNING)
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 
@@ -177,7 +177,12 @@ def wake_deliverer() -> None:
 
 def retry(*, mail_id: int, at: datetime) -> bool:
     """Tries a mail again now, for another three days where it had failed (D30); False if it has gone out."""
-    changed = OutgoingMail.objects.filter(pk=mail_id, sent_at=None).update(
+    return bool(retry_all(OutgoingMail.objects.filter(pk=mail_id), at=at))
+
+
+def retry_all(mails: QuerySet[OutgoingMail], *, at: datetime) -> int:
+    """The same for many, in one statement and with one wake; gives how many had not gone out."""
+    changed = mails.filter(sent_at=None).update(
         failed_at=None,
         bounced_at=None,
         bounce="",
@@ -186,7 +191,7 @@ def retry(*, mail_id: int, at: datetime) -> bool:
     )
     if changed:
         transaction.on_commit(wake_deliverer, robust=True)
-    return bool(changed)
+    return changed
 
 
 @transaction.atomic(durable=True)

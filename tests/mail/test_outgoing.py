@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from supportdesk import clock
 from supportdesk.mail import outgoing
 from supportdesk.mail.admin import OutgoingMailAdmin
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.mail.outgoing import LEASE, NotAnAddress, deliver_due, queue_mail, retry
+from supportdesk.mail.outgoing import LEASE, NotAnAddress, deliver_due, queue_mail, retry, retry_all
 from tests.mail.smtp import MailServer, mail_server
 
 MINUTE = timedelta(minutes=1)
@@ -101,6 +102,18 @@ def test_line_ends_in_headers_become_spaces(db: None, server: MailServer, at: da
     assert got["Subject"] == "x Bcc: victim@x.example Hello y"
     assert (got["Bcc"], got["In-Reply-To"], got["References"]) == (None, "<a@b>", "<c@d>")
     assert got.get_content().splitlines() == ["x", "Bcc: victim@x.example", "", "Hello", "y\ufffd"]
+
+
+@pytest.mark.rule("D30")
+def test_many_are_retried_by_one_statement(db: None, at: datetime):
+    for number in range(12):
+        queue(at, str(number))
+    OutgoingMail.objects.filter(key="0").update(sent_at=at)
+    OutgoingMail.objects.exclude(key="0").update(failed_at=at)
+    with CaptureQueriesContext(connection) as asked:
+        assert retry_all(OutgoingMail.objects.order_by("-failed_at"), at=at + MINUTE) == 11
+    assert len(asked) == 1
+    assert OutgoingMail.objects.filter(failed_at=None, next_try_at=at + MINUTE).count() == 11
 
 
 @pytest.mark.rule("D30")

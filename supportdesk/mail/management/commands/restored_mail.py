@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from supportdesk import clock
-from supportdesk.mail.outgoing import retry
+from supportdesk.mail.outgoing import retry_all
 from supportdesk.mail.restored import leave_aside, put_aside
 
 SHOWN = 200
@@ -27,8 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         aside = put_aside()
         if options["send"]:
-            at = clock.now()
-            sent = sum(retry(mail_id=pk, at=at) for pk in list(aside.values_list("pk", flat=True)))
+            sent = retry_all(aside, at=clock.now())
             self.stdout.write(f"{sent} mails are tried again.")
         elif options["leave"]:
             self.stdout.write(f"{leave_aside()} mails are left as they are.")
