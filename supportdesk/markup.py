@@ -31,7 +31,7 @@ _ENDINGS = ".,:;!?'*_~"
 _SHOWN = re.compile(r'<img src="file:([0-9a-f]{8,64})" alt="([^"]*)">')
 _WRITTEN = re.compile(r"!\[([^\[\]\n]{0,500})\]\(file:[0-9a-f]{8,64}\)")
 _TAGS = (
-    {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h3", "h4", "h5", "h6", "hr"}
+    {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h2", "h3", "h4", "h5", "h6", "hr"}
     | {"a", "img"}
     | {"table", "thead", "tbody", "tr", "th", "td"}
 )
@@ -69,6 +69,15 @@ def to_html(text: str, picture: Picture) -> str:
     return _SHOWN.sub(shown, _html(text))
 
 
+def to_article(text: str, *, top: int) -> str:
+    """A text without files whose lines run on, as an issue of the tips is; its highest headings are of level ``top``.
+
+    >>> to_article("# Backups <script>", top=2)
+    '<h2>Backups &lt;script&gt;</h2>\\n'
+    """
+    return _SHOWN.sub(lambda found: f"<em>{found.group(2)}</em>", _html(text, top=top, breaks=False))
+
+
 def to_text(text: str) -> str:
     """The text as a mail's plain part has it: as it was written, with pictures by their names.
 
@@ -80,10 +89,10 @@ def to_text(text: str) -> str:
 
 # A long conversation is shown again and again; what was written does not change.
 @lru_cache(maxsize=2_000)
-def _html(text: str) -> str:
+def _html(text: str, *, top: int = 3, breaks: bool = True) -> str:
     """The text as clean HTML in which pictures still stand by their references."""
     return nh3.clean(
-        _MARKDOWN.render(text),
+        (_KEEPS_BREAKS if breaks else _RUNS_ON).render(text, {"top": top}),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
@@ -106,10 +115,11 @@ def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options:
 
 
 def _lower_headings(state: StateCore) -> None:
-    """A heading in a message stands below those of the page that shows it; a link to a file of ours leads nowhere."""
+    """A heading stands below those of the page or mail around it; a link to a file of ours leads nowhere."""
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+            level = int(token.tag[1]) + state.env["top"] - 1
+            token.tag = f"h{min(level, 6)}"
         for child in token.children or ():
             if child.type == "link_open" and str(child.attrs.get("href", "")).startswith(_SCHEME):
                 child.attrs = {}
@@ -139,7 +149,7 @@ def _linked(text: str) -> list[Token]:
         if not address.partition("://")[2]:
             continue
         tokens.append(_text(text[end : found.start()]))
-        tokens.append(Token("link_open", "a", 1, attrs={"href": _MARKDOWN.normalizeLink(address)}))
+        tokens.append(Token("link_open", "a", 1, attrs={"href": _RUNS_ON.normalizeLink(address)}))
         tokens.append(_text(address))
         tokens.append(Token("link_close", "a", -1))
         end = found.start() + len(address)
@@ -158,9 +168,10 @@ def _text(content: str) -> Token:
     return Token("text", "", 0, content=content)
 
 
-def _made() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-    made.disable(["html_block", "html_inline"])
+def _made(*, breaks: bool) -> MarkdownIt:
+    made = MarkdownIt("commonmark", {"html": False, "breaks": breaks}).enable(["table", "strikethrough"])
+    # One address that is named thousands of times would make a thousand times as much HTML.
+    made.disable(["html_block", "html_inline", "reference"])
     made.validateLink = _valid  # type: ignore[method-assign]  # the library's own way to say which links are allowed
     made.core.ruler.push("lower_headings", _lower_headings)
     made.core.ruler.push("link_addresses", _link_addresses)
@@ -168,4 +179,4 @@ def _made() -> MarkdownIt:
     return made
 
 
-_MARKDOWN = _made()
+_KEEPS_BREAKS, _RUNS_ON = _made(breaks=True), _made(breaks=False)

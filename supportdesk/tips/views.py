@@ -18,9 +18,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from supportdesk.people.doors import DeskRequest, door
 from supportdesk.people.networks import network_of
-from supportdesk.tips import access, services
+from supportdesk.tips import access, mails, services
 from supportdesk.tips.forms import AddressForm
-from supportdesk.tips.markup import to_html
 from supportdesk.tips.tokens import read_unsubscribe_token
 
 LINK = "tips_link"
@@ -75,7 +74,7 @@ def _page(request: DeskRequest, form: AddressForm, *, own: str, status: int = 20
         "own": own,
         "is_reading": reader is not None and reader.is_reading,
         "sample": sample,
-        "sample_html": to_html(sample.text, top=3) if sample else "",
+        "sample_html": mails.shown(sample, top=3) if sample else "",
     }
     return render(request, "tips/tips.html", context, status=status)
 

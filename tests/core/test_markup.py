@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supportdesk import markup
-from supportdesk.markup import reference, references, to_html, to_text
+from supportdesk.markup import reference, references, to_article, to_html, to_text
 from supportdesk.policy import POLICY
 
 pytestmark = pytest.mark.rule("D31")
@@ -52,6 +52,7 @@ def own(named: str) -> str | None:
         (f"![of another message](file:{TWO})", "<p><em>of another message</em></p>\n"),
         (f'![a" onerror="x](file:{ONE})', '<p><img src="/files/aaaa/?show" alt="a&quot; onerror=&quot;x"></p>\n'),
         (f"[a](file:{ONE})", '<p><a rel="noopener noreferrer">a</a></p>\n'),
+        ("See [1].\n\n[1]: /a", "<p>See [1].</p>\n<p>[1]: /a</p>\n"),
         ("1. a\n1. b", "<ol>\n<li>a</li>\n<li>b</li>\n</ol>\n"),
         ("|a|\n|-|\n|b|", TABLE),
     ],
@@ -140,6 +141,21 @@ def test_the_work_grows_with_the_length_alone(unit: str):
         markup._html.cache_clear()
         counts.append(steps_of(lambda text=text: to_html(text, own)))  # type: ignore[misc]
     assert counts[1] <= 5 * counts[0] + 200
+
+
+def test_an_address_that_is_named_once_is_not_written_a_thousand_times():
+    text = f"[a]: http://x.example/{'y' * 10_000}\n\n" + "[a]" * 5_000
+    assert len(to_html(text, own)) < 3 * len(text)
+
+
+@pytest.mark.rule("R15")
+def test_an_article_runs_on_and_stands_below_its_title():
+    written = f"# One\n\na\nb https://a.example ![of elsewhere](https://b.example/p) ![a](file:{ONE})\n\n## Two"
+    link = '<a href="https://a.example" rel="noopener noreferrer">https://a.example</a>'
+    picture = '<a href="https://b.example/p" rel="noopener noreferrer">of elsewhere</a> <em>a</em>'
+    assert to_article(written, top=2) == f"<h2>One</h2>\n<p>a\nb {link} {picture}</p>\n<h3>Two</h3>\n"
+    assert "<h3>One</h3>" in to_article(written, top=3)
+    assert "<script" not in to_article("<script>alert(1)</script>", top=2)
 
 
 def test_the_longest_text_is_rendered_and_a_second_look_costs_nothing():
