@@ -30,9 +30,8 @@ class ReplyToken:
 
 
 def _keys() -> list[str | bytes]:
-    """The key that signs, then those that are still accepted: REPLY_KEYS, or else Django's secret keys."""
-    own: list[str | bytes] = list(getattr(settings, "REPLY_KEYS", ()))
-    return own or [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    """The key that signs, then those that are still accepted."""
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
 def _mac(signed: str, key: str | bytes, *, salt: str = _SALT) -> str:

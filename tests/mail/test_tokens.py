@@ -41,10 +41,10 @@ def test_no_other_address_is_taken_for_one():
 
 
 def test_keys_can_be_changed_without_losing_answers_under_way(settings: Any):
-    settings.REPLY_KEYS = ["old"]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "old", []
     address = reply_address(incident_id=12, contact_id=34)
-    settings.REPLY_KEYS = ["new", "old"]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", ["old"]
     assert reply_address(incident_id=12, contact_id=34) != address
     assert read_reply_address(address) is not None
-    settings.REPLY_KEYS = ["new"]
+    settings.SECRET_KEY_FALLBACKS = []
     assert read_reply_address(address) is None
