@@ -2,9 +2,11 @@
 const typing = (element) => element.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form) {
+  // From a field, and from what it looks like.
+  const form = event.target.form ?? event.target.closest("form");
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && form) {
     event.preventDefault();
-    event.target.form.requestSubmit();
+    form.requestSubmit();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -51,7 +51,10 @@ def test_a_pasted_picture_is_previewed_and_goes_out_with_the_mail(drivers: Drive
         page.locator("#answer").get_by_role("button", name="Preview").click()
         page.locator("#answer").get_by_role("button", name="Write").click()
         expect(text).to_be_visible()
-        page.get_by_role("button", name="Send answer").click()
+        text.focus()
+        page.keyboard.press("Control+Shift+P")
+        expect(preview).to_be_focused()
+        page.keyboard.press("Control+Enter")
         answer = page.locator(".message.ours").last
         expect(answer.locator(".written img")).to_be_visible()
         mail = running_desk.mail_to(CUSTOMER, number, "**Look** here:")
