@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Left, Lower
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -215,6 +215,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """Held mails of the sender before this one: they stand in two lists."""
+
+    waiting: int = 0
+    settled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A held mail with all that helps to decide."""
 
@@ -224,7 +232,7 @@ class Opened:
     files: tuple[File, ...]
     senders: tuple[Contact, ...]  # contacts who write from its address
     named: tuple[Incident, ...]  # whose numbers it has, besides the one that it seems to mean
-    earlier: int  # held mails of the sender before this one
+    earlier: Earlier
     before: int | None
     after: int | None
 
@@ -238,9 +246,6 @@ def opened(scope: Scope, held: HeldMail) -> Opened:
     mail = read(held.raw_mail)
     sender = held.sender.lower()
     before, after = neighbours(scope, held)
-    earlier = (
-        every_held_for(scope).alias(low=Lower("sender")).filter(low=sender, pk__lt=held.pk).count() if sender else 0
-    )
     return Opened(
         held=held,
         mail=mail,
@@ -248,10 +253,16 @@ def opened(scope: Scope, held: HeldMail) -> Opened:
         files=tuple(File(name=one.name, size=len(one.payload)) for one in mail.attachments),
         senders=tuple(contacts_by_email(held.sender).order_by("customer__name", "pk")) if sender else (),
         named=_named(scope, held, mail),
-        earlier=earlier,
+        earlier=_earlier(scope, held, sender) if sender else Earlier(),
         before=before,
         after=after,
     )
+
+
+def _earlier(scope: Scope, held: HeldMail, sender: str) -> Earlier:
+    theirs = every_held_for(scope).alias(low=Lower("sender")).filter(low=sender, pk__lt=held.pk)
+    waiting = Count("pk", filter=Q(settled_at=None))
+    return Earlier(**theirs.aggregate(waiting=waiting, settled=Count("pk", filter=Q(settled_at__isnull=False))))
 
 
 def _named(scope: Scope, held: HeldMail, mail: ParsedMail) -> tuple[Incident, ...]:

@@ -156,7 +156,7 @@ def test_a_mail_opens_with_what_helps_to_decide(cast: Cast, clock_at: datetime, 
     assert "2 quoted lines" in words
     assert "It becomes a message of Olive Owner, who wrote it." in words
     assert "Nobody outside is mailed" in words
-    assert "1 mail of this sender was held before" in words
+    assert "1 mail of this sender waits from before" in words
     assert "Olive Owner, Acme Tools" in words
 
 
@@ -307,3 +307,12 @@ def test_decided_again_it_says_what_came_of_it(cast: Cast, clock_at: datetime, i
         desk.post(page, follow=True)
     )
     block_sender(address="x@strange.example", user=cast.technician, at=clock_at)
+
+
+def test_what_a_sender_wrote_before_is_found_in_the_list_where_it_stands(cast: Cast, desk: Client, clock_at: datetime):
+    gone, waits, now = (held(at=clock_at + n * HOUR, subject=f"Offer {n}") for n in range(3))
+    discard_held(held_ids=[gone.pk], user=cast.technician, at=clock_at + 3 * HOUR)
+    page = desk.get(f"/desk/held/{now.pk}/").content.decode()
+    for words, subject in (("1 mail of this sender waits", waits.subject), ("1 mail of this sender was", gone.subject)):
+        (link,) = re.findall(rf'<a href="([^"]+)">{words}', page)
+        assert subject in desk.get(link.replace("&amp;", "&")).content.decode()
