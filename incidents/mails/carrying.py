@@ -103,8 +103,11 @@ def _content_type(file: Attachment) -> str:
     """Pictures by their content; other files by their name, where that cannot make a mail program show it as text."""
     if file.picture:
         return f"image/{file.picture}"
-    guessed = mimetypes.guess_type(file.name)[0] or ""
-    return guessed if guessed.startswith("application/") else "application/octet-stream"
+    guessed, packed = mimetypes.guess_type(file.name)
+    # "x.tar.gz" would be guessed as a tar, which its bytes are not.
+    if guessed is None or packed is not None or not guessed.startswith("application/"):
+        return "application/octet-stream"
+    return guessed
 
 
 def _link(file: Attachment) -> Link:

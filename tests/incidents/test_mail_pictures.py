@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from incidents.mails.carrying import carried
+from incidents.models import Attachment
 from supportdesk.mail.models import OutgoingMail
 from tests.cast import Cast
 from tests.incidents.mail_walk import long_way
@@ -36,3 +38,21 @@ def test_each_kind_stands_by_itself_as_a_file(cast: Cast, clock_at: datetime, se
         (folder / f"{mail.kind}.html").write_text(html, encoding="utf-8")
         (folder / f"{mail.kind}.txt").write_text(f"{mail.subject}\n\n{mail.text}", encoding="utf-8")
     assert (folder / "incident_answered.html").exists()
+
+
+@pytest.mark.rule("D31")
+@pytest.mark.parametrize(
+    ("name", "picture", "content_type"),
+    [
+        ("a.pdf", "", "application/pdf"),
+        ("a.html", "", "application/octet-stream"),
+        ("a.svg", "", "application/octet-stream"),
+        ("a.png", "", "application/octet-stream"),
+        ("a.exe", "png", "image/png"),
+        ("logs.tar.gz", "", "application/octet-stream"),
+        ("a", "", "application/octet-stream"),
+    ],
+)
+def test_a_file_goes_out_as_what_its_bytes_are(name: str, picture: str, content_type: str):
+    (file,) = carried("", [Attachment(name=name, picture=picture, size=1, digest="a" * 64, stored="aa/a")]).files
+    assert (file.name, file.content_type, file.content_id) == (name, content_type, "")
