@@ -142,10 +142,10 @@ class Thread:
 
 
 def thread_of(incident: Incident, *, to: Contact) -> Thread:
-    """The Message-IDs that the reader's program goes by, oldest first: all of them mails that it has.
+    """The Message-IDs that the reader's program goes by, oldest first.
 
-    First the one with which the incident began, which ties together what several readers have; then the latest
-    mails to this reader and of them.
+    First the one with which the incident began, which ties together what several readers have, though not each of them
+    got it; then the latest mails to this reader and of them.
     """
     first = incident.mails.order_by("id").values_list("mail__message_id", flat=True)[:1]
     ours = incident.mails.filter(contact=to).order_by("-id").values_list("mail__queued_at", "mail__message_id")

@@ -57,4 +57,4 @@ def own_address(request: HttpRequest) -> str:
 def readers() -> QuerySet[Subscriber]:
     """Those whom an issue would go to now."""
     bounced = Delivery.objects.filter(BOUNCED, subscriber=OuterRef("pk"))
-    return Subscriber.objects.filter(unsubscribed_at=None, bounced_at=None).exclude(Exists(bounced))
+    return Subscriber.objects.reading().exclude(Exists(bounced))

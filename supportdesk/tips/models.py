@@ -58,7 +58,7 @@ class Subscriber(models.Model):
     # Its server refused an issue for good, or a delivery report came back (D28); none once it confirms anew.
     bounced_at = models.DateTimeField(_("mail bounced"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager[Subscriber]] = SubscriberQuerySet.as_manager()
+    objects = SubscriberQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("reader of the tips")

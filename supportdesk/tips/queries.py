@@ -47,7 +47,7 @@ def progress(issue: Issue) -> Progress:
     )
     ahead = 0
     if issue.state in (State.SENDING, State.PAUSED):
-        reading = Subscriber.objects.filter(unsubscribed_at=None, bounced_at=None, pk__gt=issue.reached)
+        reading = Subscriber.objects.reading().filter(pk__gt=issue.reached)
         ahead = reading.filter(confirmed_at__lte=issue.started_at).count()
     return Progress(total=issue.readers, ahead=ahead, **found)
 

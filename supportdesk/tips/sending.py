@@ -80,7 +80,7 @@ def _next_readers(issue: Issue, *, room: int, at: datetime) -> int | None:
     if room <= 0:
         return 0
     # Locked, so that who unsubscribes meanwhile waits for the batch, and then takes their mail out of it again.
-    ahead = Subscriber.objects.select_for_update(no_key=True).filter(unsubscribed_at=None, bounced_at=None)
+    ahead = Subscriber.objects.reading().select_for_update(no_key=True)
     readers = list(ahead.filter(pk__gt=issue.reached, confirmed_at__lte=issue.started_at).order_by("pk")[:room])
     if not readers:
         return None

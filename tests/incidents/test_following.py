@@ -31,6 +31,7 @@ from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents.crediting import decide, marked
 from tests.incidents.ending import declined, taken_back
+from tests.incidents.splitting import divided, offspring
 from tests.incidents.told import a_mate, follows, mailed_to
 from tests.incidents_helpers import again, answered, at_once, key, mailed, opened, steps, why_held
 
@@ -374,3 +375,22 @@ def test_who_reads_is_asked_in_one_query(cast: Cast, incident: Incident, at: dat
     found = again(incident)
     with django_assert_num_queries(1):
         assert len(readers(found)) == 11
+
+
+@pytest.mark.rule("D14", "D21", "D38")
+def test_who_only_follows_it_and_is_restricted_hears_of_no_part_but_how_many(cast: Cast, at: datetime):
+    incident = opened(cast.owner, at=at, points=30)
+    follows(incident, cast.restricted, cast, at=at)
+    divided(incident, cast.technician, at=at)
+    mails = {mail.to_address: mail for mail in OutgoingMail.objects.filter(kind="incident_split")}
+    theirs = mails[cast.restricted.email]
+    page = story(scope_of_contact(cast.restricted), again(incident), at=at)
+    (step,) = [say(told.step) for told in page.told if told.step and told.step.code == "split"]
+    assert step == "Tess Technician split it: 2 problems are incidents of their own"
+    for text in (theirs.text, theirs.html, step):
+        assert "2 problems are incidents of their own" in text
+        for part in offspring(incident):
+            assert part.shown_number not in text
+            assert part.number not in text
+            assert part.subject not in text
+    assert all(part.shown_number in mails[cast.owner.email].text for part in offspring(incident))

@@ -16,7 +16,6 @@ from incidents.dividing import Flaw, Part
 from incidents.mails import sending, splits
 from incidents.models import Attachment, Release
 from incidents.numbers import typed
-from incidents.queries import story
 from incidents.services import conversation, parts, splitting
 from incidents.services.common import KeyReused, NotAllowed
 from incidents.stories import say
@@ -29,7 +28,6 @@ from supportdesk.policy import POLICY
 from tests.cast import Cast
 from tests.incidents.crediting import decide, marked
 from tests.incidents.splitting import a_file, divided, first_message, offspring, parts_of, rows
-from tests.incidents.told import follows
 from tests.incidents_helpers import again, answered, key, opened, steps, with_points
 
 pytestmark = pytest.mark.rule("R9", "D14")
@@ -99,25 +97,6 @@ def test_one_mail_a_part_and_one_that_names_all(cast: Cast, at: datetime):
             assert f"/incidents/{part.number}/" in text
     assert again(incident).clocks.get().clock.answered_at is None
     assert incident.clocks.get().clock.outcome == "running"
-
-
-@pytest.mark.rule("D21", "D38")
-def test_who_only_follows_it_and_is_restricted_hears_of_no_part_but_how_many(cast: Cast, at: datetime):
-    incident = opened(cast.owner, at=at, points=30)
-    follows(incident, cast.restricted, cast, at=at)
-    divided(incident, cast.technician, at=at)
-    mails = {mail.to_address: mail for mail in OutgoingMail.objects.filter(kind="incident_split")}
-    theirs = mails[cast.restricted.email]
-    page = story(scope_of_contact(cast.restricted), again(incident), at=at)
-    (step,) = [say(told.step) for told in page.told if told.step and told.step.code == "split"]
-    assert step == "Tess Technician split it: 2 problems are incidents of their own"
-    for text in (theirs.text, theirs.html, step):
-        assert "2 problems are incidents of their own" in text
-        for part in offspring(incident):
-            assert part.shown_number not in text
-            assert part.number not in text
-            assert part.subject not in text
-    assert all(part.shown_number in mails[cast.owner.email].text for part in offspring(incident))
 
 
 @pytest.mark.rule("D11", "D22")
