@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
+from supportdesk.mail.outgoing import spellings
 from supportdesk.people.models import User
 from supportdesk.tips.models import Asked, Delivery, Issue, Subscriber
 
@@ -35,8 +36,8 @@ def asked_of(digest: str) -> Asked | None:
 
 
 def reader_at(email: str) -> Subscriber | None:
-    """Who has that address, in any case, whether they read or not."""
-    return Subscriber.objects.filter(email=email.lower()).first()
+    """Who has that address, in any case and spelling of its domain, whether they read or not."""
+    return Subscriber.objects.filter(email=spellings(email)[0]).first()
 
 
 def own_address(request: HttpRequest) -> str:

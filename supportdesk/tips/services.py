@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from supportdesk.mail.addresses import address_mark
 from supportdesk.mail.models import OutgoingMail
+from supportdesk.mail.outgoing import spellings
 from supportdesk.mail.withdrawing import withdraw
 from supportdesk.policy import POLICY
 from supportdesk.tips import mails
@@ -37,7 +38,7 @@ def ask(*, email: str, network: str, at: datetime, key: str) -> Asked | None:
 
     Raises NotAnAddress.
     """
-    email = email.strip().lower()
+    email = spellings(email)[0]
     mark = address_mark(email)
     with connection.cursor() as cursor:
         # Two at once must not both find that the budget has room; in one order, or they would wait for each other.
@@ -85,7 +86,7 @@ def confirm(*, digest: str, at: datetime) -> Subscriber:
 @transaction.atomic
 def subscribe_own(*, email: str, at: datetime) -> Subscriber:
     """Subscribes the address that somebody signed in has proved to be theirs: nothing is left to confirm."""
-    return _subscribe(email.strip().lower(), asked_at=at, proof="", at=at)
+    return _subscribe(spellings(email)[0], asked_at=at, proof="", at=at)
 
 
 def _subscribe(email: str, *, asked_at: datetime, proof: str, at: datetime) -> Subscriber:

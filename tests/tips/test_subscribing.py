@@ -17,7 +17,7 @@ from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
 from supportdesk.policy import POLICY
 from supportdesk.tips import services
-from supportdesk.tips.access import digest_of
+from supportdesk.tips.access import digest_of, reader_at
 from supportdesk.tips.issues import show_as_sample
 from supportdesk.tips.models import Asked, Subscriber
 from supportdesk.web_logs import TokenFilter, without_tokens
@@ -301,3 +301,18 @@ def test_what_was_asked_is_swept_and_readers_stay(db: None, clock_at: datetime):
     assert services.sweep_asked(at=over) == 1
     assert not Asked.objects.exists()
     assert Subscriber.objects.exists()
+
+
+def test_a_domain_in_its_own_letters_is_the_same_reader(db: None, clock_at: datetime):
+    """Mail goes to one mailbox, so one issue goes there, and one click ends it."""
+    ask("Rita@Exämple.example")
+    client = Client()
+    client.get(link_in(OutgoingMail.objects.get()), follow=True)
+    client.post("/tips/confirm/")
+    reader = Subscriber.objects.get()
+    assert reader.email == "rita@xn--exmple-cua.example"
+    assert services.subscribe_own(email="rita@exämple.example", at=clock_at) == reader
+    assert reader_at("rita@exämple.example") == reader
+    for number in range(POLICY.tips_mails_a_day):
+        ask(f"rita@{('exämple', 'xn--exmple-cua')[number % 2]}.example")
+    assert OutgoingMail.objects.count() == POLICY.tips_mails_a_day
