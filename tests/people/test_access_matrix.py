@@ -41,6 +41,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "demo:new_mail": (ALL_200, ALL_200),
     "demo:mail": (ALL_200, ALL_200),
     "demo:mail_html": (ALL_200, ALL_405),
+    # That mail has no file, and no machine answers by a verb that is none.
+    "demo:mail_file": (ALL_404, ALL_405),
+    "demo:machine": (ALL_405, ALL_404),
     # Nobody listens where the settings of these tests look for the provider.
     "demo:provider": (ALL_503, ALL_405),
     "demo:provider_act": (ALL_405, ALL_302),
