@@ -49,13 +49,11 @@ def file_mail(*, raw_id: int, at: datetime) -> str:
 def file_waiting(*, now: Callable[[], datetime], limit: int) -> tuple[int, int]:
     """Files what waits, the longest due first, ``limit`` mails at most; gives how many were tried, and filed (D29)."""
     tried = filed = 0
-    hold_given_up(at=now())
     with wake.gathering():
         while tried < limit and (raw := claim_next(at=(at := now()))) is not None:
             tried += 1
             filed += bool(_file_claimed(raw, at=at))
-    if filed < tried:
-        hold_given_up(at=now())
+    hold_given_up(at=now())
     return tried, filed
 
 

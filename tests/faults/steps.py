@@ -34,9 +34,9 @@ _PIPE = "incidents.management.commands.receive_mail"
 STEPS = {
     # In
     "gateway: before anything is stored": Step("supportdesk.mail.gateway", "store_raw", "before"),
-    "in: inserted, not committed": Step("supportdesk.mail.models", "RawMail.save", "after"),
-    "in: committed, not read": Step("supportdesk.mail.incoming", "identify", "before"),
     "gateway: committed, 250 not said": Step("supportdesk.mail.gateway", "store_raw", "after"),
+    # Alone, the row is one statement, which is there or not; the fetcher writes its UID in the same transaction.
+    "fetcher: inserted, not committed": Step("supportdesk.mail.models", "RawMail.save", "after"),
     "fetcher: stored, not put away": Step("supportdesk.mail.fetching", "_store", "after"),
     # Asked first for what is known and was not put away, so the second time is that of new mail.
     "fetcher: put away": Step("supportdesk.mail.imap", "Folder.put_away", "after", nth=2),
