@@ -126,5 +126,6 @@ def mails_to(desk: RunningDesk, words: str, text: str = "") -> list[Mail]:
 
 
 def looks_right(page: Page) -> None:
+    page.wait_for_load_state()
     assert axe_says(page) == []
     assert overflow(page) == 0
