@@ -14,7 +14,7 @@ from incidents.models import Attachment
 from incidents.services.files import keep_upload
 from incidents.uploads import PICTURE_BYTES, clean_name, is_icon, picture_of, too_large, too_many
 from supportdesk.mail.clean_html import clean_html, lift_pictures, own_part, references
-from supportdesk.mail.parse import ParsedMail, content_digest
+from supportdesk.mail.parse import ParsedMail, counts_as
 from supportdesk.mail.quotes import unquoted
 from supportdesk.people.models import Contact
 from supportdesk.policy import POLICY
@@ -88,7 +88,7 @@ def keep_files(mail: ParsedMail, *, contact: Contact | None, at: datetime) -> li
     files = files_in(mail).kept
     if not files:
         return []
-    mark = f"{content_digest(mail)}:{contact.pk if contact else ''}"
+    mark = f"{counts_as(mail)[0]}:{contact.pk if contact else ''}"
     tokens = [_token(mark, place) for place in range(len(files))]
     there = set(Attachment.objects.filter(token__in=tokens).values_list("token", flat=True))
     for token, file in zip(tokens, files, strict=True):

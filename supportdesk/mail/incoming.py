@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from supportdesk.mail.models import Outcome, RawMail
-from supportdesk.mail.parse import ParsedMail, content_digest, parse
+from supportdesk.mail.parse import ParsedMail, counts_as, parse
 from supportdesk.mail.texts import one_line
 from supportdesk.mail.wake import ring
 from supportdesk.policy import POLICY
@@ -34,7 +34,9 @@ _CLAIM: Final = _CLAIM_WHERE.format("id = %(raw)s AND", columns(RawMail, "mail_r
 _CLAIM_NEXT: Final = _CLAIM_WHERE.format("", columns(RawMail, "mail_rawmail"))
 _IDENTIFY: Final = """
     UPDATE mail_rawmail SET content_digest = %(content)s, message_id = %(message_id)s
-    WHERE id = %(raw)s AND NOT EXISTS (SELECT FROM mail_rawmail WHERE content_digest = %(content)s AND id <> %(raw)s)
+    WHERE id = %(raw)s AND NOT EXISTS (
+        SELECT FROM mail_rawmail WHERE content_digest = ANY(%(known)s) AND id <> %(raw)s
+    )
 """
 _RECORD: Final = """
     UPDATE mail_rawmail SET outcome = %(outcome)s, reason = %(reason)s, handled_at = %(at)s
@@ -131,13 +133,14 @@ def identify(*, raw: RawMail, mail: ParsedMail, at: datetime) -> bool:
     """
     # What could not be read has no content to go by but its bytes.
     readable = "unreadable" not in mail.problems and raw.refused_bytes is None
-    content = content_digest(mail) if readable else raw.digest
+    known = counts_as(mail) if readable else (raw.digest,)
+    content = known[0]
     if raw.content_digest == content or change(
-        _IDENTIFY, {"content": content, "message_id": mail.message_id, "raw": raw.pk}
+        _IDENTIFY, {"content": content, "known": list(known), "message_id": mail.message_id, "raw": raw.pk}
     ):
         raw.message_id = mail.message_id  # the digest counts once it is committed: this may be tried again
         return True
-    first = RawMail.objects.only("pk").get(content_digest=content)
+    first = RawMail.objects.only("pk").filter(content_digest__in=known).exclude(pk=raw.pk).latest("pk")
     RawMail.objects.filter(pk=first.pk).update(deliveries=F("deliveries") + raw.deliveries)
     RawMail.objects.filter(pk=raw.pk, outcome=Outcome.WAITING).update(
         outcome=Outcome.DUPLICATE, reason=str(first.pk), message_id=mail.message_id, handled_at=at

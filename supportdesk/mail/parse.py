@@ -146,6 +146,18 @@ def content_digest(parsed: ParsedMail) -> str:
     return digest.hexdigest()
 
 
+def counts_as(parsed: ParsedMail) -> tuple[str, ...]:
+    """The digest by which a mail counts once, then others of which it is a delivery, too (D29).
+
+    A copy that is only held or kept, since it fails DMARC or came by a machine, must not stand for the mail that its
+    sender wrote: it counts apart. Where that mail is there, the copy adds nothing to it.
+    """
+    content = content_digest(parsed)
+    if not (parsed.automatic or parsed.dmarc_failed):
+        return (content,)
+    return hashlib.sha256(b"lesser:" + content.encode()).hexdigest(), content
+
+
 def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str | None) -> ParsedMail:
     mime = opened(take_apart(source))
     headers, problems = mime.headers, mime.problems

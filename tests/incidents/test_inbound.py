@@ -273,6 +273,49 @@ def test_the_same_mail_again_changes_nothing(cast: Cast, incident: Incident, lat
     assert not HeldMail.objects.exists()
 
 
+LESSER = {
+    "automatic": {"Auto-Submitted": "auto-generated"},
+    "by a mailing list": {"List-Id": "<all.acme.example>"},
+    "failing DMARC": {"Authentication-Results": "support.quillmark.example; dmarc=fail"},
+}
+
+
+@pytest.mark.rule("D29", "D26", "D28")
+@pytest.mark.parametrize("headers", LESSER.values(), ids=LESSER)
+def test_a_copy_that_is_only_held_or_kept_does_not_stand_for_the_mail_itself(
+    cast: Cast, incident: Incident, later: datetime, headers: dict[str, str]
+):
+    """Its file, too, is there with each of them."""
+    to = reply_address(incident_id=incident.pk, contact_id=cast.owner.pk)
+    source = raw_mail(sender=OLIVE, at=later, to=to).replace(
+        b"Content-Type: text/plain; charset=utf-8\r\n\r\nIt works now.",
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n--cut\r\n\r\nIt works now.\r\n--cut\r\n"
+        b"Content-Type: text/plain; name=log.txt\r\n\r\nboom\r\n--cut--",
+    )
+    lesser = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + source
+    assert delivered(lesser, at=later, to=to).outcome in ("held", "automatic")
+    assert delivered(b"Received: by mx1\r\n" + lesser, at=later, to=to).outcome == "duplicate"
+    raw = delivered(source, at=later + HOUR, to=to)
+    _added(incident, raw, cast.owner, later + HOUR)
+    assert [file.name for file in Message.objects.get(raw_mail=raw).files.all()] == ["log.txt"]
+    for copy in (source, lesser):
+        copied = delivered(b"Received: by mx2\r\n" + copy, at=later + HOUR, to=to)
+        assert copied.outcome == "duplicate"
+
+
+@pytest.mark.rule("D29")
+@pytest.mark.parametrize("headers", LESSER.values(), ids=LESSER)
+def test_a_lesser_copy_of_a_mail_that_came_before_is_another_delivery(
+    cast: Cast, incident: Incident, later: datetime, headers: dict[str, str]
+):
+    source = raw_mail(sender=OLIVE, at=later, subject=incident.number)
+    first = delivered(source, at=later)
+    lesser = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + source
+    copy = delivered(lesser, at=later + HOUR)
+    assert (copy.outcome, copy.reason) == ("duplicate", str(first.pk))
+    assert RawMail.objects.get(pk=first.pk).deliveries == 2
+
+
 @pytest.mark.rule("D29")
 def test_one_mail_in_parallel_workers_is_one_message(committed_cast: Cast, at: datetime):
     incident = opened(committed_cast.owner, at=at)
