@@ -58,7 +58,8 @@ def decide(evidence: Evidence) -> Decision:
     """Files a mail, or holds it with the first reason that speaks against it (D26).
 
     Precedence of what it names: signed reply address, references, subject, body. A number only in the
-    body, or two different incidents at the deciding level, is never filed by itself. What names none becomes a draft
+    body, or two different incidents at the deciding level, is never filed by itself; of several by references those
+    that the sender may see count. What names none becomes a draft
     of its sender, or adds to the draft that it answers (D27).
 
     >>> decide(Evidence(senders=1, contact_ids=frozenset({7}), allowed=frozenset({1}), in_subject=frozenset({1})))
@@ -98,9 +99,11 @@ def decide(evidence: Evidence) -> Decision:
 
 def _named(evidence: Evidence) -> tuple[int | None, bool, bool]:
     """The incident that the mail names, whether the deciding level names two, and whether only the body does."""
-    for level in (evidence.tokens, evidence.referenced):
-        if level:
-            return _one(level)
+    if evidence.tokens:
+        return _one(evidence.tokens)
+    if evidence.referenced:
+        # Anybody may copy another's Message-ID into a mail of theirs: what the sender may not see says nothing then.
+        return _one(evidence.referenced if len(evidence.referenced) == 1 else evidence.referenced & evidence.allowed)
     if evidence.drafts:
         # It answers a draft: that is what it is about, as an answer to an incident's mail would be.
         return None, False, False
