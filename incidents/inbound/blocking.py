@@ -39,20 +39,25 @@ class BlocksContacts(Refused):
         self.more = more
 
 
+def _plain(address: str) -> str:
+    """In small letters, and without the dot that may end any domain and names the same one."""
+    return address.strip().lower().rstrip(".")
+
+
 def domain_of(address: str) -> str:
     """The domain as it is blocked.
 
-    >>> domain_of("Spam@Shop.example")
+    >>> domain_of("Spam@Shop.example.")
     '@shop.example'
     """
-    return "@" + address.strip().lower().rpartition("@")[2]
+    return "@" + _plain(address).rpartition("@")[2]
 
 
 def is_blocked(address: str) -> bool:
     """True where the sender's address, or its domain, is blocked."""
     if not address:
         return False
-    return bool(fetch(_BLOCKED, [[address.strip().lower(), domain_of(address)]])[0][0])
+    return bool(fetch(_BLOCKED, [[_plain(address), domain_of(address)]])[0][0])
 
 
 def whom_it_blocks(address: str) -> BlocksContacts | None:
@@ -64,7 +69,7 @@ def whom_it_blocks(address: str) -> BlocksContacts | None:
 
 def checked_sender(address: str) -> str:
     """An address, or a domain as ``@example.org``, as it is stored. Raises NotASender, OurOwn."""
-    address = address.strip().lower()
+    address = _plain(address)
     whole = f"x{address}" if address.startswith("@") else address
     if len(address) > ADDRESS_CHARS_MAX or [one.address for one in mailboxes(whole)] != [whole]:
         raise NotASender
@@ -122,7 +127,9 @@ def block_sender(*, address: str, user: User, at: datetime, confirmed: bool = Fa
         raise warning
     BlockedSender.objects.get_or_create(address=address, defaults={"blocked_at": at, "blocked_by": user})
     waiting = HeldMail.objects.filter(settled_at=None).alias(low=Lower("sender"))
-    meant = Q(low__endswith=address) if address.startswith("@") else Q(low=address)
+    meant = Q()
+    for spelling in (address, f"{address}."):
+        meant |= Q(low__endswith=spelling) if address.startswith("@") else Q(low=spelling)
     # Locked in one order: two who put the same mails away wait for each other, and for nothing else.
     ids = list(waiting.filter(meant).order_by("pk").select_for_update().values_list("pk", flat=True))
     return HeldMail.objects.filter(pk__in=ids).update(

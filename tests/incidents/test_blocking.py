@@ -35,6 +35,14 @@ def test_what_comes_and_what_waits_is_put_away(cast: Cast, at: datetime, what: s
     assert RawMail.objects.count() == 3
 
 
+@pytest.mark.parametrize("what", [SPAM, "@shop.example", f"{SPAM}."])
+def test_a_dot_at_the_end_is_the_same_sender(cast: Cast, at: datetime, what: str):
+    mailed(sender=f"{SPAM}.", at=at)
+    assert block_sender(address=what, user=cast.technician, at=at) == 1
+    assert BlockedSender.objects.get().address == what.rstrip(".")
+    assert mailed(sender=f"{SPAM}.", at=at, text="Buy").reason == "blocked"
+
+
 def test_a_blocked_sender_reaches_no_incident(cast: Cast, at: datetime):
     incident = opened(cast.owner, at=at)
     block_sender(address="olive@acme.example", user=cast.technician, at=at, confirmed=True)
