@@ -289,7 +289,8 @@ def test_a_copy_that_is_only_held_or_kept_does_not_stand_for_the_mail_itself(
     to = reply_address(incident_id=incident.pk, contact_id=cast.owner.pk)
     source = raw_mail(sender=OLIVE, at=later, to=to).replace(
         b"Content-Type: text/plain; charset=utf-8\r\n\r\nIt works now.",
-        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n--cut\r\n\r\nIt works now.\r\n--cut\r\n"
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n"
+        b"--cut\r\n\r\nIt works now.\r\n--cut\r\n"
         b"Content-Type: text/plain; name=log.txt\r\n\r\nboom\r\n--cut--",
     )
     lesser = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + source

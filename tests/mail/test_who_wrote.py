@@ -31,6 +31,7 @@ def _read(sender: str | bytes, *, results: str = "", charset: str = "utf-8") -> 
         f"{OLIVE} (Olive, at night)",
         f"(me) {OLIVE}",
         f'"b@other.example" <{OLIVE}>',
+        f'"[Acme] Olive" <{OLIVE}>',
         f"{OLIVE},",
     ],
 )
@@ -56,6 +57,9 @@ def test_one_sender_plainly_written(sender: str):
         "olive@ac\u212ae.example",  # the sign of Kelvin, a k in lower case
         "olive@\uff41cme.example",
         f"<{OLIVE}>\u00a0",
+        f"Ol[ve Owner <{OLIVE}>",  # an address in brackets may go on to the end, or end nowhere
+        f"Ol]ve Owner <{OLIVE}>",
+        f"[Acme] Olive <{OLIVE}>",
     ],
 )
 def test_what_reads_as_two_senders_is_none(sender: str):
