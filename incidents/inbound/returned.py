@@ -22,7 +22,10 @@ class Returned:
 
 
 def returned_in(raw: RawMail, mail: ParsedMail) -> Returned | None:
-    """By the address that it came to, which is one mail's alone; else, of a report, by what it brings back (D28)."""
+    """By the address that it came to, which is one mail's alone; else, of a report, by what it brings back (D28).
+
+    Whoever got the mail can write such a report, so one that knows its Message-ID alone must come as servers send it.
+    """
     if not mail.automatic:
         return None
     addresses = dict.fromkeys((*raw.rcpt_to, *mail.delivered_to, *mail.to, *mail.cc))
@@ -32,7 +35,7 @@ def returned_in(raw: RawMail, mail: ParsedMail) -> Returned | None:
     if ours is not None:
         failure = failure_in(mail, to=spellings(ours.to_address), by_envelope=True)
         return Returned(mail_id=ours.pk, message_id=ours.message_id, failure=failure)
-    if not mail.bounces:
+    if not mail.bounces or not mail.null_sender:
         return None
     ids = (mail.returned_id,) if mail.returned_id else (*mail.in_reply_to, *mail.references)
     for one in OutgoingMail.objects.filter(message_id__in=ids).only("message_id", "to_address").order_by("pk"):

@@ -1,7 +1,8 @@
 """What a refusal or a delivery report says of an address (D28). Pure.
 
 A report is only as good as what ties it to a mail of ours: the address that it comes to, which is that mail's alone,
-or the Message-ID that it brings back together with the recipient. Whoever got the mail knows both, nobody else does.
+or the Message-ID that it brings back together with the recipient, from the empty return path of servers. Whoever got
+the mail knows both, nobody else does.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ _NAMES = {
 }
 # With one of these the mail may say more, or something else, than was read.
 _UNSOUND = frozenset(
-    {"control_in_header", "broken", "long_header", "too_deep", "too_many_parts", "unknown_charset", "unreadable"}
+    {"control_in_header", "broken", "long_header", "too_deep", "too_many_parts", "lost_letters", "unreadable"}
 )
 _DMARC_FAIL = re.compile(r"\s*dmarc\s*(?:/\s*\d+\s*)?=\s*fail\b", re.IGNORECASE)
 # No comment begins in a word, and none ends behind quotes for sure.
@@ -81,8 +81,9 @@ class ParsedMail:
     ``from_address`` is empty unless there is exactly one sender, plainly written; ``from_count`` says how
     many there were. ``automatic`` is empty, or why no person is to be answered (D28). ``bounced`` are the
     recipients that a delivery report calls failed, ``bounces`` the same with the reason, ``delayed`` those
-    that it is still trying, ``returned_id`` the Message-ID of the mail it is about. ``encrypted``: what it
-    says is in a part that nobody here can read.
+    that it is still trying, ``returned_id`` the Message-ID of the mail it is about; ``null_sender`` where an answer
+    would go to nobody, as to each report of a server. ``encrypted``: what it says is in a part that nobody here can
+    read.
     """
 
     message_id: str = ""
@@ -103,6 +104,7 @@ class ParsedMail:
     bounced: tuple[str, ...] = ()
     bounces: tuple[Bounce, ...] = ()
     delayed: tuple[str, ...] = ()
+    null_sender: bool = False
     returned_id: str = ""
     encrypted: bool = False
     dmarc_failed: bool = False
@@ -171,7 +173,8 @@ def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str |
     message_id = next(iter(message_ids(headers.first("message-id"))), "")
     text, html, attachments = _content(mime)
     daemon = not sender.address or sender.address.lower().startswith("mailer-daemon@")
-    report = report_in(mime, from_server=daemon or null_return_path(mime, mail_from))
+    null_sender = null_return_path(mime, mail_from)
+    report = report_in(mime, from_server=daemon or null_sender)
     subject = one_line(decode_words(headers.first("subject")), SUBJECT_MAX)
     return ParsedMail(
         message_id=message_id,
@@ -200,6 +203,7 @@ def _parse(source: bytes, *, authserv_id: str, own_domain: str, mail_from: str |
         bounced=tuple(bounce.address for bounce in report.failed),
         bounces=report.failed,
         delayed=report.delayed,
+        null_sender=null_sender,
         returned_id=report.returned_id,
         encrypted=is_encrypted(mime, text),
         dmarc_failed=_dmarc_failed(headers, authserv_id),
@@ -295,7 +299,8 @@ def _text(part: Part, problems: set[str]) -> tuple[str, list[Attachment]]:
     charset = part.charset or (charset_of_html(payload) if part.content_type in _HTML else "")
     text, known = decode_text(payload, charset)
     if not known:
-        problems.add("unknown_charset")
+        # What the likeliest charset makes of it is taken where that leaves no letter out.
+        problems.update({"unknown_charset", "lost_letters"} if "\ufffd" in text else {"unknown_charset"})
     if part.content_type in _HTML:
         return text, []
     if part.parameters.get("format", "").strip().lower() == "flowed":

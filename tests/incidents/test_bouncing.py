@@ -119,6 +119,17 @@ class TestReports:
         assert mark(cast.owner) == (at + HOUR, "5.2.2 Mailbox full")
         assert bounces(cast.technician) == 1
 
+    def test_by_the_message_id_alone_it_comes_from_the_empty_return_path(
+        self, cast: Cast, incident: Incident, at: datetime
+    ):
+        """A person who got our mail can write a report, too: it is kept, and says nothing of the address."""
+        raw = delivered(report(returned=ours().message_id), at=at + HOUR, mail_from="rufus@acme.example")
+        assert raw.outcome == "automatic"
+        assert mark(cast.owner) == UNMARKED
+        assert ours().bounced_at is None
+        delivered(report(number=2), at=at + HOUR, mail_from="rufus@acme.example", to=envelope(ours()))
+        assert mark(cast.owner) == (at + HOUR, "5.2.2 Mailbox full")
+
     @pytest.mark.rule("D10", "D34")
     def test_a_step_inside_with_ids_and_codes_alone(self, cast: Cast, incident: Incident, at: datetime):
         came(report(), at=at + HOUR, to=envelope(ours()))
