@@ -24,6 +24,7 @@ PROBLEM_WORDS: Final[dict[str, str | Promise]] = {
     "broken": _("a part of it has no end"),
     "control_in_header": _("a header of it holds control characters"),
     "long_header": _("its headers are longer than what is read"),
+    "lost_letters": _("letters of a text in an unknown charset could not be read"),
     "no_sender": _("it names no sender"),
     "odd_html": _("its HTML could not be read as such"),
     "several_senders": _("it names several senders"),
