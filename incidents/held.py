@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from incidents.access import every_held_for, held_for, incidents_for, settled_for
 from incidents.models import HeldMail, HeldReason, Incident, Settled
 from incidents.numbers import numbers_in
+from incidents.queries import named_instead
 from incidents.statuses import Status
 from incidents.windows import may_reopen
 from supportdesk.mail.incoming import read
@@ -278,15 +279,22 @@ class Attaching:
     """What attaching a held mail to an incident would do, before it is done (D22).
 
     ``contact`` is whose message it would be; ``is_sender`` where they wrote it from an address of theirs; ``elsewhere``
-    the other customers' contacts who write from it; ``colleagues`` whose it could be as well.
+    the other customers' contacts who write from it; ``instead`` the incidents that the mail names, where this is none
+    of them; ``colleagues`` whose it could be as well.
     """
 
     incident: Incident
     contact: Contact
     is_sender: bool
     elsewhere: tuple[Contact, ...]
+    instead: tuple[Incident, ...]
     colleagues: tuple[Contact, ...]
     effect: Effect
+
+    @property
+    def asks(self) -> bool:
+        """True where it is asked once more: the customer who will read it may well be the wrong one."""
+        return self.effect != "automatic" and (not self.is_sender or bool(self.instead))
 
 
 def attaching(
@@ -299,6 +307,7 @@ def attaching(
         contact=wrote or incident.contact,
         is_sender=wrote is not None,
         elsewhere=() if wrote is not None else senders,
+        instead=named_instead(held, mail.subject, incident),
         colleagues=tuple(contacts_for(scope).filter(customer=incident.customer_id).order_by("name", "pk")[:COLLEAGUES]),
         effect=_effect(held, mail, incident),
     )

@@ -10,7 +10,8 @@ from django.db.models import Case, Count, Q, QuerySet, When
 
 from incidents.access import as_followed, cases_for, incidents_for, messages_for, pays_for, timeline_for
 from incidents.cases import CaseOutcome, CaseState, CreditCase
-from incidents.models import Attachment, Incident, IncidentClock, Message, TimelineCode, TimelineEntry, Via
+from incidents.models import Attachment, HeldMail, Incident, IncidentClock, Message, TimelineCode, TimelineEntry, Via
+from incidents.numbers import numbers_in
 from incidents.queue import Hand, There, hand_of, there
 from incidents.statuses import UNFINISHED, Act, Status, allows
 from points.giving_back import (
@@ -38,6 +39,7 @@ from supportdesk.places import zone_info
 from supportdesk.policy import POLICY
 
 HISTORY_ROWS = 5
+SUBJECT_NUMBERS = 10  # of a mail's subject that are looked up
 HOME_ROWS = 100
 STORY_MESSAGES = 200
 WHOLE_MESSAGES = 5_000
@@ -88,6 +90,18 @@ def final_ids(ids: Iterable[int]) -> dict[int, int]:
         found = {pk: onward.get(at, at) for pk, at in found.items()}
         ahead = {at for at in onward.values() if at is not None}
     return found
+
+
+def named_instead(held: HeldMail, subject: str, incident: Incident) -> tuple[Incident, ...]:
+    """The incidents that a held mail means, where ``incident`` is none of them: by its subject, or as it was held for.
+
+    A number that was merged means where it leads (D26, D35).
+    """
+    means = Q(number__in=numbers_in(subject)[:SUBJECT_NUMBERS]) | Q(pk=held.incident_id or 0)
+    final = set(final_ids(Incident.objects.filter(means).values_list("pk", flat=True)).values())
+    if incident.pk in final:
+        return ()
+    return tuple(Incident.objects.filter(pk__in=final).order_by("number"))
 
 
 # Of a mail in its frame.

@@ -12,7 +12,7 @@ from incidents.inbound.content import keep_files, said_in
 from incidents.inbound.drafting import draft_of_mail
 from incidents.inbound.evidence import senders_of, who_wrote
 from incidents.models import Draft, HeldMail, Incident, Message, Settled, Via
-from incidents.queries import final_ids
+from incidents.queries import final_ids, named_instead
 from incidents.services.common import Refused
 from incidents.services.conversation import customer_message, keep_automatic
 from supportdesk.mail.incoming import read
@@ -35,6 +35,18 @@ class FromElsewhere(Refused):
     def __init__(self, contacts: tuple[Contact, ...]) -> None:
         super().__init__(f"{len(contacts)} contacts")
         self.contacts = contacts
+
+
+class FromNobody(Refused):
+    """No contact writes from the sender's address: it is asked once more whether the customer may read it (D22)."""
+
+
+class NamesAnother(Refused):
+    """The mail names other incidents than the one that it would be attached to, which cannot be undone (D22)."""
+
+    def __init__(self, incidents: tuple[Incident, ...]) -> None:
+        super().__init__(f"{len(incidents)} incidents")
+        self.incidents = incidents
 
 
 class NoContactOfIt(Refused):
@@ -82,18 +94,19 @@ def attach_held(
     """Adds a held mail with its files to an incident, or to the one that it was merged into (D26, D31, D35).
 
     It is the message of ``contact_id``, one of the customer's contacts; else the sender's own, where they are one,
-    and the incident's contact's where not. ``confirmed``: it was seen that the sender is another customer's, whose
-    words this customer will read. It counts from when our gateway took it: a re-opening asked for in time stays in
-    time (D16). An automatic mail stays one, and does nothing (D28).
+    and the incident's contact's where not. ``confirmed``: it was seen that the sender is another customer's or
+    nobody's, or that the mail names another incident; this customer will read it. It counts from when our gateway
+    took it: a re-opening asked for in time stays in time (D16). An automatic mail stays one, and does nothing (D28).
 
-    Raises AlreadySettled, NoContactOfIt, FromElsewhere, TextMissing, FileRefused; then it is still held.
+    Raises AlreadySettled, NoContactOfIt, FromElsewhere, FromNobody, NamesAnother, TextMissing, FileRefused; then it
+    is still held.
     """
     held = lock_held(held_id)
     incident = Incident.objects.select_related("contact").get(pk=final_ids([incident_id])[incident_id])
     mail = read(held.raw_mail)
     by = whose(incident, senders_of(mail))
-    if by.elsewhere and not confirmed:
-        raise FromElsewhere(by.elsewhere)
+    if not confirmed and not mail.automatic:
+        _look_twice(held, mail, incident, by)
     contact = by.contact
     if contact_id is not None and contact_id != contact.pk:
         chosen = Contact.objects.filter(pk=contact_id, customer=incident.customer_id, removed_at=None).first()
@@ -103,6 +116,17 @@ def attach_held(
     message = _message(held, mail, incident, contact, is_sender=by.is_sender, user=user)
     settle(held, Settled.ATTACHED, user=user, at=at, attached_to=message.incident)
     return message
+
+
+def _look_twice(held: HeldMail, mail: ParsedMail, incident: Incident, by: Whose) -> None:
+    """Raises where the customer may well be the wrong one; what a machine sent is for us alone, wherever it is kept."""
+    others = named_instead(held, mail.subject, incident)
+    if others:
+        raise NamesAnother(others)
+    if by.elsewhere:
+        raise FromElsewhere(by.elsewhere)
+    if not by.is_sender:
+        raise FromNobody
 
 
 def _message(

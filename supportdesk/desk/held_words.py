@@ -27,6 +27,16 @@ def attempt(act: Callable[[], object]) -> str | None:
             "The sender is a contact of another customer: %(names)s. This customer will read what they wrote. "
             "Tick that it is meant, and attach it again."
         ) % {"names": names(refusal.contacts)}
+    except settling.NamesAnother as refusal:
+        return _(
+            "The mail names %(numbers)s, not this incident. Attaching cannot be undone, and this customer’s people "
+            "will read it. Tick that it is meant, and attach it again."
+        ) % {"numbers": ", ".join(incident.shown_number for incident in refusal.incidents)}
+    except settling.FromNobody:
+        return _(
+            "No contact writes from the sender’s address. Attaching cannot be undone, and this customer’s people will "
+            "read it. Tick that it is meant, and attach it again."
+        )
     except settling.NoContactOfIt:
         return _("That is no contact of the incident’s customer any more. The mail is still held.")
     except settling.ContactGone:

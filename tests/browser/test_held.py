@@ -74,6 +74,8 @@ def test_one_is_opened_and_attached_by_keys(drivers: Drivers, running_desk: Runn
         page.wait_for_url("**/attach/?number=*")
         expect(page.get_by_text("attached by Maya Okafor, from single@elsewhere.example")).to_be_visible()
         expect(page.get_by_role("button", name="Attach to")).to_be_focused()
+        page.get_by_role("checkbox", name="may read this mail").check()
+        page.get_by_role("button", name="Attach to").focus()
         page.keyboard.press("Enter")
         page.wait_for_url("**/desk/held/")
         page.goto(f"/desk/incidents/{furnished.new}/")

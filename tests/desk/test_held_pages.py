@@ -179,6 +179,38 @@ def test_another_customers_words_are_attached_only_with_a_tick(
         assert "attached by Tess Technician, from otto@other.example" in told(reader.get(path))
 
 
+@pytest.mark.rule("D22")
+def test_another_number_than_the_mail_names_is_warned_of_and_asks_for_the_tick(
+    cast: Cast, clock_at: datetime, incident: Incident, desk: Client
+):
+    other = opened(cast.stranger, at=clock_at)
+    mail = held(at=clock_at, sender="olive@acme.example", text=f"About {other.number}")
+    attach = f"/desk/held/{mail.pk}/attach/"
+    page = desk.get(attach, {"number": incident.number})
+    words = told(page)
+    shown, to = (" ".join(one.shown_number.split()) for one in (other, incident))
+    assert f"The mail names {shown} ." in words
+    assert f"You attach it to {to}, whose customer’s people will read it." in words
+    assert 'name="confirmed"' in page.content.decode()
+    answer = desk.post(attach, {"number": incident.number})
+    assert answer.status_code == 422
+    assert f"The mail names {shown}, not this incident." in told(answer)
+    assert not incident.messages.filter(via="mail").exists()
+    desk.post(attach, {"number": incident.number, "confirmed": "1"})
+    assert incident.messages.filter(via="mail").count() == 1
+
+
+@pytest.mark.rule("D22")
+def test_a_sender_who_is_nobodys_contact_is_warned_of(cast: Cast, clock_at: datetime, incident: Incident, desk: Client):
+    mail = held(at=clock_at, subject=incident.number)
+    page = desk.get(f"/desk/held/{mail.pk}/attach/", {"number": incident.number})
+    assert "No contact writes from the sender’s address. The people of Acme Tools will read the mail." in told(page)
+    assert 'name="confirmed"' in page.content.decode()
+    own = held(at=clock_at, sender="olive@acme.example", text=f"About {incident.number}")
+    page = desk.get(f"/desk/held/{own.pk}/attach/", {"number": incident.number})
+    assert 'name="confirmed"' not in page.content.decode()
+
+
 def test_before_it_is_attached_to_what_is_closed_the_effect_is_said(
     cast: Cast, clock_at: datetime, incident: Incident, desk: Client
 ):

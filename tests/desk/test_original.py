@@ -175,7 +175,7 @@ def test_the_original_of_a_held_mail_says_why_and_what_came_of_it(cast: Cast, in
     page = browser.get(f"/desk/mail/{raw.pk}/").content.decode()
     assert "held: no contact has this address" in page
     assert "waits for a technician" in page
-    attach_held(held_id=held.pk, incident_id=incident.pk, user=cast.technician, at=at)
+    attach_held(held_id=held.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
     page = browser.get(f"/desk/mail/{raw.pk}/").content.decode()
     assert "attached to an incident, Tess Technician" in page
     assert incident.shown_number in page

@@ -224,14 +224,14 @@ def test_held_mail_is_attached_by_its_number_or_put_away(
         assert "No incident has this ticket number. The mail is still held." in told(
             desk.post(attach, {"number": wrong}, follow=True)
         )
-    answer = desk.post(attach, {"number": f"#{grouped(incident.number)} "}, follow=True)
+    answer = desk.post(attach, {"number": f"#{grouped(incident.number)} ", "confirmed": "1"}, follow=True)
     assert "Attached to" in told(answer)
     assert incident.messages.filter(text="From my private address").count() == 1
     again = desk.post(attach, {"number": incident.number}, follow=True)
     assert "Tess Technician has attached this mail meanwhile. Nothing was changed." in told(again)
 
     empty = held("")
-    words = told(desk.post(f"/desk/held/{empty.pk}/attach/", {"number": incident.number}))
+    words = told(desk.post(f"/desk/held/{empty.pk}/attach/", {"number": incident.number, "confirmed": "1"}))
     assert "The mail has no text that could be attached. It is still held." in words
     words = told(desk.post(f"/desk/held/{empty.pk}/discard/", follow=True))
     assert "its source stays stored" in words

@@ -42,7 +42,7 @@ def test_held_mail_is_for_the_desk_alone(cast: Cast, at: datetime):
 def test_attached_it_is_a_message_of_the_incidents_contact(cast: Cast, at: datetime, incident: Incident):
     mail = held(at=at, text="From my private address.")
     later = at + 2 * HOUR
-    message = attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=later)
+    message = attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=later, confirmed=True)
     assert (message.contact, message.text, message.via) == (cast.owner, "From my private address.", "mail")
     assert again(incident).status == "open"
     mail.refresh_from_db()
@@ -54,14 +54,16 @@ def test_attached_it_is_a_message_of_the_incidents_contact(cast: Cast, at: datet
 @pytest.mark.rule("D21")
 def test_of_another_contact_of_the_customer_it_is_that_contacts(cast: Cast, at: datetime, incident: Incident):
     mail = held(at=at, sender="rufus@acme.example", subject=incident.number)
-    message = attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at + 2 * HOUR)
+    message = attach_held(
+        held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at + 2 * HOUR, confirmed=True
+    )
     assert message.contact == cast.restricted
 
 
 def test_a_mail_without_text_stays_held(cast: Cast, at: datetime, incident: Incident):
     mail = held(at=at, text="")
     with pytest.raises(TextMissing):
-        attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at)
+        attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
     assert held_for(scope_of(cast.technician)).get() == mail
 
 
@@ -74,7 +76,9 @@ def test_an_automatic_mail_stays_automatic_when_it_is_attached(
     if status == "closed":
         answered(incident, cast.technician, at=at + HOUR, then="closed")
     mail = held(at=at + HOUR, sender="olive@acme.example", text="I am away.", Auto_Submitted="auto-replied")
-    message = attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at + 2 * HOUR)
+    message = attach_held(
+        held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at + 2 * HOUR, confirmed=True
+    )
     now = again(incident)
     assert (message.kind, now.status, now.wrote_at, now.reopen_asked_at) == ("automatic", status, None, None)
     assert message not in messages_for(scope_of_contact(cast.owner), incident)
@@ -95,17 +99,17 @@ def test_what_was_settled_stays_settled(cast: Cast, at: datetime, incident: Inci
     """Two technicians with the same page: the second act changes nothing."""
     other = opened(cast.owner, at=at)
     mail = held(at=at)
-    attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at)
+    attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
     discard_held(held_ids=[mail.pk], user=cast.colleague, at=at + HOUR)
     with pytest.raises(AlreadySettled):
-        attach_held(held_id=mail.pk, incident_id=other.pk, user=cast.colleague, at=at + HOUR)
+        attach_held(held_id=mail.pk, incident_id=other.pk, user=cast.colleague, at=at + HOUR, confirmed=True)
     mail.refresh_from_db()
     assert (mail.settled_by, mail.attached_to, mail.settled_at) == (cast.technician, incident, at)
 
     gone = held(at=at + HOUR)
     discard_held(held_ids=[gone.pk], user=cast.technician, at=at + HOUR)
     with pytest.raises(AlreadySettled):
-        attach_held(held_id=gone.pk, incident_id=incident.pk, user=cast.colleague, at=at + HOUR)
+        attach_held(held_id=gone.pk, incident_id=incident.pk, user=cast.colleague, at=at + HOUR, confirmed=True)
     assert Message.objects.filter(via="mail").count() == 1
 
 
@@ -114,7 +118,9 @@ def test_two_who_attach_at_once_attach_it_once(committed_cast: Cast, at: datetim
     mail = held(at=at)
     made = at_once(
         *[
-            lambda to=to: attach_held(held_id=mail.pk, incident_id=to.pk, user=committed_cast.technician, at=at)
+            lambda to=to: attach_held(
+                held_id=mail.pk, incident_id=to.pk, user=committed_cast.technician, at=at, confirmed=True
+            )
             for to in (one, two, one)
         ]
     )

@@ -73,7 +73,7 @@ def test_a_held_mail_asks_for_re_opening_from_when_it_came(cast: Cast, at: datet
     came = at + 90 * DAY
     raw = mailed(sender="private@mail.example", subject=closed.number, at=came)
     held = HeldMail.objects.get(raw_mail=raw)
-    attach_held(held_id=held.pk, incident_id=closed.pk, user=cast.technician, at=came + 2 * DAY)
+    attach_held(held_id=held.pk, incident_id=closed.pk, user=cast.technician, at=came + 2 * DAY, confirmed=True)
     assert again(closed).reopen_asked_at == came
     assert not OutgoingMail.objects.filter(kind="incident_reopening_too_late").exists()
 

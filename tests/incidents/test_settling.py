@@ -62,6 +62,28 @@ def test_of_another_customers_contact_it_is_attached_only_where_that_is_meant(
     )
 
 
+@pytest.mark.rule("D22")
+def test_what_names_another_incident_or_is_nobodys_is_attached_only_where_that_is_meant(
+    cast: Cast, at: datetime, incident: Incident
+):
+    """By the subject, or by what it was held for; where a number was merged, by where it leads (D35)."""
+    other, into = opened(cast.stranger, at=at), opened(cast.stranger, at=at)
+    merging.merge(incident_id=other.pk, into_id=into.pk, user=cast.technician, at=at)
+    for mail in (
+        held(at=at, subject=f"Re: {other.number}", text="CANARY"),
+        held(at=at, sender="olive@acme.example", text=f"About {other.number}"),
+    ):
+        with pytest.raises(settling.NamesAnother) as refused:
+            attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at)
+        assert refused.value.incidents == (into,)
+        mail.refresh_from_db()
+        assert mail.settled_at is None
+    nobodys = held(at=at, subject=f"{other.number} or {incident.number}", text="Of nobody")
+    with pytest.raises(settling.FromNobody):
+        attach_held(held_id=nobodys.pk, incident_id=incident.pk, user=cast.technician, at=at)
+    attach_held(held_id=nobodys.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
+
+
 def test_whose_message_it_is_can_be_chosen_among_the_customers_contacts(cast: Cast, at: datetime, incident: Incident):
     mail = held(at=at, text="Mine")
     for wrong in (cast.stranger.pk, 4_000_000):
@@ -72,11 +94,21 @@ def test_whose_message_it_is_can_be_chosen_among_the_customers_contacts(cast: Ca
     Contact.objects.filter(pk=cast.restricted.pk).update(removed_at=at)
     with pytest.raises(settling.NoContactOfIt):
         attach_held(
-            held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, contact_id=cast.restricted.pk
+            held_id=mail.pk,
+            incident_id=incident.pk,
+            user=cast.technician,
+            at=at,
+            contact_id=cast.restricted.pk,
+            confirmed=True,
         )
     Contact.objects.filter(pk=cast.restricted.pk).update(removed_at=None)
     message = attach_held(
-        held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, contact_id=cast.restricted.pk
+        held_id=mail.pk,
+        incident_id=incident.pk,
+        user=cast.technician,
+        at=at,
+        contact_id=cast.restricted.pk,
+        confirmed=True,
     )
     assert message.contact == cast.restricted
 
@@ -86,7 +118,7 @@ def test_attached_to_a_merged_incident_it_is_in_the_one_that_stays(cast: Cast, a
     into = opened(cast.owner, at=at)
     merging.merge(incident_id=incident.pk, into_id=into.pk, user=cast.technician, at=at)
     mail = held(at=at)
-    message = attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at)
+    message = attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
     mail.refresh_from_db()
     assert message.incident == mail.attached_to == into
 
@@ -94,7 +126,7 @@ def test_attached_to_a_merged_incident_it_is_in_the_one_that_stays(cast: Cast, a
 def test_attaching_mails_nobody_outside(cast: Cast, at: datetime, incident: Incident):
     mail = held(at=at)
     before = OutgoingMail.objects.count()
-    attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at)
+    attach_held(held_id=mail.pk, incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
     assert OutgoingMail.objects.count() == before
 
 
@@ -122,7 +154,7 @@ def test_a_draft_of_nobody_leaves_it_held(cast: Cast, at: datetime):
 
 def test_many_are_discarded_at_once_and_brought_back(cast: Cast, at: datetime, incident: Incident):
     mails = [held(at=at, text=f"{n}") for n in range(4)]
-    attach_held(held_id=mails[3].pk, incident_id=incident.pk, user=cast.colleague, at=at)
+    attach_held(held_id=mails[3].pk, incident_id=incident.pk, user=cast.colleague, at=at, confirmed=True)
     ids = [mail.pk for mail in mails]
     assert discard_held(held_ids=ids, user=cast.technician, at=at) == ids[:3]
     desk = scope_of(cast.technician)
@@ -146,7 +178,7 @@ def test_two_who_settle_one_mail_at_once_settle_it_once(committed_cast: Cast, at
     made = at_once(
         lambda: discard_held(held_ids=ids, user=cast.technician, at=at),
         lambda: discard_held(held_ids=ids[::-1], user=cast.colleague, at=at),
-        lambda: attach_held(held_id=ids[0], incident_id=incident.pk, user=cast.technician, at=at),
+        lambda: attach_held(held_id=ids[0], incident_id=incident.pk, user=cast.technician, at=at, confirmed=True),
         lambda: draft_held(held_id=ids[0], contact_id=cast.owner.pk, user=cast.colleague, at=at),
     )
     won = sum(len(result) if isinstance(result, list) else isinstance(result, Message | Draft) for result in made)

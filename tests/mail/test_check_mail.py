@@ -37,7 +37,7 @@ def mails(cast: Cast, clock_at: datetime) -> Cast:
     mailed(sender=OLIVE, at=at, subject="New")
     held = [mailed(sender=f"{name}@else.example", at=at, subject=named) for name in ("anna", "bert", "carla")]
     ids = [HeldMail.objects.get(raw_mail=raw).pk for raw in held]
-    attach_held(held_id=ids[0], incident_id=incident.pk, user=cast.technician, at=at)
+    attach_held(held_id=ids[0], incident_id=incident.pk, user=cast.technician, at=at, confirmed=True)
     draft_held(held_id=ids[1], contact_id=cast.owner.pk, user=cast.technician, at=at)
     ours = incident.mails.all()[0].mail.message_id
     mailed(sender=OLIVE, at=at, subject="Away", Auto_Submitted="auto-replied", In_Reply_To=ours)
