@@ -12,7 +12,7 @@ from incidents import access
 from incidents.forms import AnswerForm, BugForm, NoteForm, ReasonForm, RecipientsForm
 from incidents.forms_files import take_files
 from incidents.mails.sending import readers
-from incidents.models import Incident
+from incidents.models import Incident, MessageKind
 from incidents.services import conversation, crediting, ownership, reopening
 from incidents.services.common import NotAllowed
 from incidents.statuses import Status
@@ -21,6 +21,8 @@ from supportdesk.desk.refusals import attempt
 from supportdesk.desk.undo import offer_undo
 from supportdesk.people.access import technicians_for
 from supportdesk.people.doors import DeskRequest, door, keep_taken, signed_in
+
+NEWER = 20  # messages since the page was loaded that are looked through
 
 
 @door("technician")
@@ -67,7 +69,7 @@ def answer(request: DeskRequest, number: str) -> HttpResponse:
     form = take_files(AnswerForm(request.POST, prefix="answer"), request)
     if form.is_valid():
         refused = (
-            newer_word(request, found, form.cleaned_data["seen"])
+            newer_word(request, found, form.cleaned_data["seen"], key=form.cleaned_data["key"])
             or _newer_reader(found, form)
             or _send_answer(request, found, form)
         )
@@ -121,14 +123,28 @@ def _newer_reader(found: Incident, form: RecipientsForm) -> str | None:
     }
 
 
-def newer_word(request: DeskRequest, found: Incident, seen: int | None) -> str | None:
-    """Who wrote while this answer was being written; None where it answers the latest word."""
+def newer_word(request: DeskRequest, found: Incident, seen: int | None, *, key: str) -> str | None:
+    """Who wrote while this answer was being written; None where it answers the latest word.
+
+    What was sent with the same ``key`` is this answer itself, sent twice; one's own of another tab is not (D11).
+    """
     if seen is None:
         return None
     newer = access.messages_for(request.scope, found).filter(pk__gt=seen, kind__in=("answer", "customer", "call"))
-    latest = newer.exclude(user=signed_in(request)).order_by("-pk").first()
-    if latest is None:
+    words = list(newer.exclude(key=key).order_by("-pk")[:NEWER])
+    if not words:
         return None
+    # What somebody else said is news before what one said oneself.
+    latest = next((word for word in words if word.user_id != signed_in(request).pk), words[0])
+    if latest.user_id == signed_in(request).pk and latest.kind == MessageKind.ANSWER:
+        return _(
+            "You answered meanwhile, in another tab: read it above. What you typed here is kept; send it again if it "
+            "still holds."
+        )
+    if latest.kind == MessageKind.ANSWER:
+        return _("%(who)s answered meanwhile: read it above. Your answer is kept; send it again if it still holds.") % {
+            "who": latest.author
+        }
     return _("%(who)s wrote while you did: read it above. Your answer is kept; send it again if it still holds.") % {
         "who": latest.author
     }

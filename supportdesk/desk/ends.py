@@ -26,7 +26,8 @@ def decline(request: DeskRequest, number: str) -> HttpResponse:
     found = incident_of(request, number)
     form = DeclineForm(request.POST, prefix="decline")
     if form.is_valid():
-        refused = newer_word(request, found, form.cleaned_data["seen"]) or _decline(request, found, form.cleaned_data)
+        data = form.cleaned_data
+        refused = newer_word(request, found, data["seen"], key=data["key"]) or _decline(request, found, data)
         if refused is None:
             keep_taken(request, form.cleaned_data["key"])
             said = _("It is declined, and the customer is told where to turn.")

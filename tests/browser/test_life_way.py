@@ -177,7 +177,7 @@ def test_two_technicians_on_one_incident(drivers: Drivers, running_desk: Running
         jonas.locator("#id_answer-text").fill("It is the cache, clear it.")
         answer(maya, number, "It is the index, rebuild it.")
         jonas.get_by_role("button", name="Send answer").click()
-        expect(jonas.locator("#answer .error")).to_contain_text("Maya Okafor wrote while you did")
+        expect(jonas.locator("#answer .error")).to_contain_text("Maya Okafor answered meanwhile")
         expect(jonas.locator(".message.ours")).to_contain_text("It is the index, rebuild it.")
         expect(jonas.locator("#id_answer-text")).to_have_value("It is the cache, clear it.")
         assert not running_desk.rows("SELECT 1 FROM incidents_message WHERE text = 'It is the cache, clear it.'")
