@@ -170,6 +170,11 @@ def opened_drafts_for(scope: Scope) -> QuerySet[Draft]:
     return _drafts(scope).filter(incident__isnull=False)
 
 
+def every_draft_for(scope: Scope) -> QuerySet[Draft]:
+    """Discarded ones, lapsed ones and opened ones as well: whether one is brought back is its service's to say (D8)."""
+    return _drafts(scope)
+
+
 def _drafts(scope: Scope) -> QuerySet[Draft]:
     if scope.desk:
         return Draft.objects.all()

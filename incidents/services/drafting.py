@@ -61,3 +61,21 @@ def change_draft(
         raise DraftChanged
     draft.save(update_fields=["kind", "release", "subject", "text", "html"])
     return draft
+
+
+@transaction.atomic
+def bring_back_draft(*, draft_id: int, at: datetime) -> Draft:
+    """Keeps a discarded draft again, for as long as it was to be kept (D8). One that is kept already stays so.
+
+    Raises DraftGone, DraftOpened; then nothing has changed.
+    """
+    lock_customer(Draft.objects.values_list("customer_id", flat=True).get(pk=draft_id))
+    draft = Draft.objects.select_related("incident").get(pk=draft_id)
+    if draft.incident is not None:
+        raise DraftOpened(draft.incident.number)
+    if draft.kept_until <= at:
+        raise DraftGone
+    if draft.discarded_at is not None:
+        draft.discarded_at = None
+        draft.save(update_fields=["discarded_at"])
+    return draft

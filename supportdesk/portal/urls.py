@@ -29,6 +29,7 @@ urlpatterns = [
     path("drafts/<int:pk>/change/", reporting.change_draft, name="change_draft"),
     path("drafts/<int:pk>/open/", views.open_draft, name="open_draft"),
     path("drafts/<int:pk>/discard/", views.discard_draft, name="discard_draft"),
+    path("drafts/<int:pk>/bring-back/", views.bring_back_draft, name="bring_back_draft"),
     path("points/", views.points, name="points"),
     path("points/buy/", buying.buy, name="buy"),
     path("points/buy/<int:pk>/", buying.pay, name="pay"),

@@ -16,7 +16,7 @@ from incidents.forms import MessageForm, renew_key
 from incidents.forms_files import say_why, take_files
 from incidents.models import Draft, Via
 from incidents.queries import Told
-from incidents.services import opening
+from incidents.services import drafting, opening
 from incidents.services.common import KeyReused
 from incidents.services.conversation import customer_message
 from incidents.services.files import FileRefused
@@ -72,6 +72,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "low": any(account.is_low for account in points),
         "several": len(request.scope.memberships) > 1,
         "by_mail_only": [customer for customer in customers if customer.edition == Edition.COMMUNITY],
+        "away": request.session.pop("draft_away", None),
         "may_call": any(customer.edition != Edition.COMMUNITY for customer in customers),
     }
     return render(request, "portal/home.html", context)
@@ -191,8 +192,26 @@ def discard_draft(request: DeskRequest, pk: int) -> HttpResponse:
             request, _("The draft is not there any more: it was opened, or discarded before."), extra_tags="soon"
         )
         return redirect("portal:home")
-    messages.success(request, _("The draft is discarded."))
+    request.session["draft_away"] = {"pk": found.pk, "subject": found.subject}
     return redirect("portal:home")
+
+
+@door("contact")
+@require_POST
+def bring_back_draft(request: DeskRequest, pk: int) -> HttpResponse:
+    """Keeps again what was discarded by a press too many (D8)."""
+    every = access.every_draft_for(request.scope).filter(customer_id__in=request.scope.customer_ids)
+    found = get_object_or_404(every, pk=pk)
+    try:
+        drafting.bring_back_draft(draft_id=found.pk, at=request.at)
+    except drafting.DraftOpened as opened:
+        return redirect("portal:incident", opened.number)
+    except opening.DraftGone:
+        said = _("The %(days)d days of this draft are over: it cannot be brought back.")
+        messages.warning(request, said % {"days": POLICY.draft_days}, extra_tags="soon")
+        return redirect("portal:home")
+    messages.success(request, _("The draft is here again."), extra_tags="calm")
+    return redirect("portal:draft", found.pk)
 
 
 @door("contact")

@@ -8,7 +8,7 @@ import pytest
 
 from incidents import access
 from incidents.models import Draft, Incident
-from incidents.services import merging, opening
+from incidents.services import drafting, merging, opening
 from incidents.services.common import KeyReused
 from points.models import Charge
 from points.services import NotEnoughPoints
@@ -50,6 +50,21 @@ def test_after_its_thirty_days_a_draft_is_gone(cast: Cast, at: datetime, draft: 
         opening.open_draft(draft_id=draft.pk, at=over)
     assert not Incident.objects.exists()
     assert opening.open_draft(draft_id=draft.pk, at=last)
+
+
+def test_a_discarded_draft_is_brought_back_until_its_days_are_over(cast: Cast, at: datetime, draft: Draft):
+    with_points(cast.acme, 20, at=at)
+    over = draft.kept_until
+    opening.discard_draft(draft_id=draft.pk, at=at)
+    with pytest.raises(opening.DraftGone):
+        drafting.bring_back_draft(draft_id=draft.pk, at=over)
+    for _twice in range(2):
+        back = drafting.bring_back_draft(draft_id=draft.pk, at=at)
+        assert (back.discarded_at, back.kept_until) == (None, over)
+    incident = opening.open_draft(draft_id=draft.pk, at=at)
+    with pytest.raises(drafting.DraftOpened) as opened_already:
+        drafting.bring_back_draft(draft_id=draft.pk, at=at)
+    assert opened_already.value.number == incident.number
 
 
 def test_a_discarded_draft_stays_discarded(cast: Cast, at: datetime, draft: Draft):

@@ -169,3 +169,22 @@ def test_the_page_asks_as_much_however_many_mails_it_has(cast: Cast, clock_at: d
         for more in range(5):
             mailed(sender="olive@acme.example", at=clock_at, text=f"More {more}", In_Reply_To=ours)
     assert counts[0] == counts[1]
+
+
+@pytest.mark.rule("D8")
+def test_a_draft_that_was_discarded_by_a_press_too_many_comes_back(cast: Cast, clock_at: datetime, draft: Draft):
+    client = signed_in(cast.owner)
+    there = f"/drafts/{draft.pk}/"
+    page = client.post(f"{there}discard/", follow=True).content.decode()
+    assert "The draft “It &lt;b&gt;stops&lt;/b&gt;” is discarded." in page
+    assert f'action="{there}bring-back/"' in page
+    assert "bring-back" not in client.get("/").content.decode(), "it is offered once"
+    assert signed_in(cast.stranger).post(f"{there}bring-back/").status_code == 404
+    assert client.get(f"{there}bring-back/").status_code == 405
+    for _twice in range(2):
+        assert "The draft is here again." in client.post(f"{there}bring-back/", follow=True).content.decode()
+    assert "Since Monday." in client.get(f"{there}finish/").content.decode()
+    client.post(f"{there}discard/")
+    Draft.objects.filter(pk=draft.pk).update(kept_until=clock_at)
+    page = client.post(f"{there}bring-back/", follow=True).content.decode()
+    assert "The 30 days of this draft are over: it cannot be brought back." in page
