@@ -81,7 +81,7 @@ def discard(request: DeskRequest, pk: int) -> HttpResponse:
     held = one(request, pk)
     gone = inbound.discard_held(held_ids=[held.pk], user=signed_in(request), at=request.at)
     if not gone:
-        messages.warning(request, _("Somebody else was faster; see below what became of it."), extra_tags="soon")
+        messages.warning(request, _("It was settled already; see below what became of it."), extra_tags="soon")
         return redirect("desk:held_one", held.pk)
     _offer_undo(request, gone)
     return redirect("desk:held")
@@ -109,8 +109,8 @@ def discard_marked(request: DeskRequest) -> HttpResponse:
     settled = len(ids) - len(gone)
     if settled:
         said = ngettext(
-            "%(n)d of them was settled by somebody else, and stays as it is.",
-            "%(n)d of them were settled by somebody else, and stay as they are.",
+            "%(n)d of them was settled already, and stays as it is.",
+            "%(n)d of them were settled already, and stay as they are.",
             settled,
         )
         messages.warning(request, said % {"n": settled}, extra_tags="soon")

@@ -233,6 +233,11 @@ def test_marked_ones_are_discarded_and_brought_back(clock_at: datetime, desk: Cl
     assert "2 mails wait here again." in told(desk.post("/desk/held/bring-back/", {"mails": ids}, follow=True))
     shown = re.search(r'name="shown" value="([\d,]+)"', desk.get("/desk/held/").content.decode())
     assert shown
+    again = told(desk.post(path, {"mail": [mails[0].pk]}, follow=True))
+    assert "1 mail is put away" in again
+    stale = told(desk.post(path, {"mail": [mails[0].pk]}, follow=True))
+    assert "1 of them was settled already, and stays as it is." in stale, "it was oneself, in another tab"
+    desk.post("/desk/held/bring-back/", {"mails": mails[0].pk})
     assert "3 mails are put away" in told(desk.post(path, {"all": "1", "shown": shown[1]}, follow=True))
     assert "No mail is held." in told(desk.get("/desk/held/"))
     too_many = ",".join(str(n) for n in range(1, 400))
@@ -254,7 +259,7 @@ def test_what_a_colleague_settled_meanwhile_is_said(cast: Cast, clock_at: dateti
     }
     for act, form in acts.items():
         assert "Carl Colleague has put this mail away meanwhile" in told(desk.post(f"{page}{act}/", form, follow=True))
-    assert "Somebody else was faster" in told(desk.post(f"{page}discard/", follow=True))
+    assert "It was settled already" in told(desk.post(f"{page}discard/", follow=True))
     back = told(desk.post("/desk/held/bring-back/", {"mails": mail.pk, "stay": "1"}, follow=True))
     assert "The mail waits here again." in back
     assert not ContactAddress.objects.exists()
