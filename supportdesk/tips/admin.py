@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -76,13 +77,31 @@ class IssueAdmin(admin.ModelAdmin[Issue]):
         return {"year": now.year, "quarter": now.number}
 
     def save_model(self, request: HttpRequest, obj: Issue, form: Any, change: bool) -> None:
-        """What was typed alone: somebody may have begun to send it since the form was loaded."""
+        """What was typed alone. Raises NotNow: somebody may have begun to send it since the form looked."""
         said = {name: form.cleaned_data[name] for name in ("title", "year", "quarter", "text")}
+        obj.pk = issues.write_issue(issue_id=obj.pk, **said).pk
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The form; one that was open while the issue was begun to be sent says so, and keeps what was typed."""
+        if request.method == "POST" and object_id is not None:
+            issue = self.get_object(request, unquote(object_id))
+            if issue is not None and super().has_change_permission(request, issue) and not issue.allows(Act.EDIT):
+                return self._too_late(request, issue)
         try:
-            obj.pk = issues.write_issue(issue_id=obj.pk, **said).pk
-        except issues.NotNow:
-            # Between the form's own look and this: too late for its field.
-            raise PermissionDenied from None
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except issues.NotNow as refused:
+            return self._too_late(request, refused.issue)
+
+    def _too_late(self, request: Any, issue: Issue) -> HttpResponse:
+        request.scope, request.at = scope_of(request.user), clock.now()
+        context = {"view": "tips", "issue": issue, "state_word": STATES[issue.state], "typed": request.POST}
+        return render(request, "admin/tips/issue/too_late.html", context, status=422)
 
     def response_add(self, request: HttpRequest, obj: Issue, post_url_continue: Any = None) -> HttpResponse:
         return redirect(PAGE, obj.pk) if "_save" in request.POST else super().response_add(request, obj)

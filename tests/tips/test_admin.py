@@ -11,8 +11,7 @@ from django.test import Client
 
 from supportdesk import clock
 from supportdesk.mail.models import OutgoingMail
-from supportdesk.tips import sending
-from supportdesk.tips.admin import IssueAdmin
+from supportdesk.tips import issues, sending
 from supportdesk.tips.models import Issue, Subscriber
 from supportdesk.tips.quarters import Act, Quarter, State, allows, quarter_of
 from tests.cast import Cast
@@ -148,13 +147,20 @@ def test_pause_go_on_and_cancel_by_buttons(admin: Client, cast: Cast, clock_at: 
     assert "It is cancelled for all who have not got it." in history
 
 
-def test_what_is_being_sent_has_no_form_any_more(admin: Client, cast: Cast, clock_at: datetime):
+def test_what_is_being_sent_has_no_form_any_more(
+    admin: Client, cast: Cast, clock_at: datetime, caplog: pytest.LogCaptureFixture
+):
     readers(2, at=clock_at)
     issue = started(an_issue(), cast.admin, at=clock_at)
     assert "Change the text" not in plain(admin.get(page_of(issue)))
     change = f"/admin/tips/issue/{issue.pk}/change/"
     assert 'name="text"' not in admin.get(change).content.decode()
-    assert admin.post(change, SAID | {"text": "Other"}).status_code == 403
+    caplog.clear()
+    answer = admin.post(change, SAID | {"text": "Other <words>"})
+    assert answer.status_code == 422
+    assert "It is being sent, and can no longer be changed." in plain(answer)
+    assert "Other &lt;words&gt;</textarea>" in answer.content.decode()
+    assert not [record for record in caplog.records if record.exc_info]
     assert admin.post(f"/admin/tips/issue/{issue.pk}/delete/", {"post": "yes"}).status_code == 403
     issue.refresh_from_db()
     assert issue.text == TEXT
@@ -163,14 +169,22 @@ def test_what_is_being_sent_has_no_form_any_more(admin: Client, cast: Cast, cloc
 def test_a_form_that_was_open_while_it_was_started_changes_nothing(
     admin: Client, cast: Cast, clock_at: datetime, monkeypatch: pytest.MonkeyPatch
 ):
+    """Begun after the form's own look, just before its words are kept."""
     readers(2, at=clock_at)
-    issue = started(an_issue(), cast.admin, at=clock_at)
-    # As the admin looked before it was started.
-    monkeypatch.setattr(IssueAdmin, "has_change_permission", lambda *_args, **_given: True)
+    issue = an_issue()
+    real = issues.write_issue
+
+    def late(**given: Any) -> Issue:
+        started(issue, cast.admin, at=clock_at)
+        return real(**given)
+
+    monkeypatch.setattr(issues, "write_issue", late)
     answer = admin.post(f"/admin/tips/issue/{issue.pk}/change/", SAID | {"text": "Other"})
-    assert "what it says can no longer be changed" in answer.content.decode()
+    assert answer.status_code == 422
+    assert "can no longer be changed" in plain(answer)
+    assert "Other</textarea>" in answer.content.decode()
     issue.refresh_from_db()
-    assert (issue.text, issue.started_at) == (TEXT, clock_at)
+    assert issue.text == TEXT
 
 
 def test_the_sample_is_chosen(admin: Client):
