@@ -13,7 +13,7 @@ from incidents.filing import decide
 from incidents.inbound.carrying import carry_out
 from incidents.inbound.evidence import evidence_of, senders_of
 from incidents.inbound.settling import AlreadySettled, lock_held, settle
-from incidents.models import Draft, HeldMail, Message, Settled
+from incidents.models import Draft, HeldMail, Incident, Message, Settled
 from supportdesk.mail.incoming import read
 from supportdesk.mail.models import Outcome
 from supportdesk.people.models import User
@@ -54,13 +54,14 @@ def _hold_still(held: HeldMail, reason: str, incident: int | None) -> HeldMail:
 
 @dataclass(slots=True, kw_only=True)
 class Filed:
-    """What became of the mails of an address: ``left`` wait that were not looked at."""
+    """What became of the mails of an address; ``left`` were not looked at, ``incidents`` have what was added."""
 
     added: int = 0
     drafts: int = 0
     held: int = 0
     left: int = 0
     mails: list[int] = field(default_factory=list)
+    incidents: dict[int, Incident] = field(default_factory=dict)
 
 
 def belongs_to(*, held_id: int, contact_id: int, user: User, at: datetime, confirmed: bool = False) -> Filed:
@@ -85,6 +86,8 @@ def file_those_of(address: str, *, user: User, at: datetime) -> Filed:
             after = file_anew(held_id=pk, user=user, at=at)
         except AlreadySettled:
             continue
+        if after.attached_to is not None:
+            done.incidents[after.attached_to.pk] = after.attached_to
         done.added += after.settled_as == Settled.ATTACHED
         done.drafts += after.settled_as == Settled.DRAFT
         done.held += after.settled_at is None

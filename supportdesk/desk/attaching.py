@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -13,7 +14,7 @@ from incidents import queue as queues
 from incidents.inbound import attach_held
 from incidents.numbers import typed
 from supportdesk.desk.held import one
-from supportdesk.desk.held_words import attempt
+from supportdesk.desk.held_words import attempt, linked
 from supportdesk.people.doors import DeskRequest, door, signed_in
 
 
@@ -43,7 +44,7 @@ def attach(request: DeskRequest, pk: int) -> HttpResponse:
             )
         )
         if refused is None:
-            said = _("Attached to %(number)s.") % {"number": incident.shown_number}
+            said = format_html(_("Attached to {number}."), number=linked(incident))
             messages.success(request, said, extra_tags="calm")
             return redirect("desk:held")
         if one(request, pk).settled_at is not None:

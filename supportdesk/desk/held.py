@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -18,7 +19,7 @@ from incidents import held as reading
 from incidents import queue as queues
 from incidents.models import HeldMail, HeldReason, NoticeCode, Settled
 from incidents.services import noticing
-from supportdesk.desk.held_words import attempt
+from supportdesk.desk.held_words import attempt, linked
 from supportdesk.people.doors import DeskRequest, door, signed_in
 from supportdesk.policy import POLICY
 
@@ -156,7 +157,7 @@ def anew(request: DeskRequest, pk: int) -> HttpResponse:
 def became(held: HeldMail) -> str:
     """What became of a settled mail, in a sentence."""
     if held.settled_as == Settled.ATTACHED and held.attached_to is not None:
-        return _("The mail is a message of %(number)s now.") % {"number": held.attached_to.shown_number}
+        return format_html(_("The mail is a message of {number} now."), number=linked(held.attached_to))
     if held.settled_as == Settled.DRAFT and held.draft is not None:
         return _("The mail is a draft of %(name)s now; the link to it went to them by mail.") % {
             "name": held.draft.contact.name

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from incidents.forms_files import say_why
 from incidents.inbound import blocking, settling
-from incidents.models import HeldMail, Settled
+from incidents.models import HeldMail, Incident, Settled
 from incidents.services.common import KeyReused, NotAllowed, Refused, TextMissing, TextTooLong
 from incidents.services.files import FileRefused
 from supportdesk.people import services as people
@@ -80,6 +83,12 @@ def attempt(act: Callable[[], object]) -> str | None:
     except Refused as refusal:
         return str(refusal)
     return None
+
+
+def linked(incident: Incident) -> SafeString:
+    """The ticket number as a way to it."""
+    there = reverse("desk:incident", args=[incident.number])
+    return format_html('<a class="number" href="{}">{}</a>', there, incident.shown_number)
 
 
 def names(contacts: Iterable[Contact], *, more: bool = False) -> str:

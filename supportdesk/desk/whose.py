@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -17,10 +19,12 @@ from incidents import queue as queues
 from incidents.inbound import Filed, belongs_to, draft_held
 from incidents.models import HeldMail
 from supportdesk.desk.held import one
-from supportdesk.desk.held_words import attempt, names
+from supportdesk.desk.held_words import attempt, linked, names
 from supportdesk.people.access import contacts_by_email, contacts_for
 from supportdesk.people.doors import DeskRequest, door, signed_in
 from supportdesk.people.models import Contact
+
+LINKED = 10  # incidents that are linked to in one line
 
 
 @door("technician")
@@ -99,7 +103,8 @@ def belongs(request: DeskRequest, pk: int) -> HttpResponse:
             return redirect("desk:held_one", held.pk)
         return _page(request, held, refused=refused, people=[contact])
     said = _("%(address)s belongs to %(name)s.") % {"address": held.sender, "name": names([contact])}
-    messages.success(request, f"{said} {_result(done[0])}", extra_tags="calm")
+    result = format_html("{} {} {}", said, _result(done[0]), _where(done[0]))
+    messages.success(request, result, extra_tags="calm")
     return redirect("desk:held_one", held.pk) if one(request, pk).settled_at is None else redirect("desk:held")
 
 
@@ -116,6 +121,11 @@ def _result(filed: Filed) -> str:
         return said
     more = ngettext("%(n)d more waits: file it anew.", "%(n)d more wait: file them anew.", filed.left)
     return f"{said} {more % {'n': filed.left}}"
+
+
+def _where(filed: Filed) -> SafeString:
+    """The incidents that have them now, as ways to them."""
+    return format_html_join(", ", "{}", ((linked(incident),) for incident in list(filed.incidents.values())[:LINKED]))
 
 
 def _contact(request: DeskRequest) -> Contact:

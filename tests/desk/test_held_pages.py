@@ -353,3 +353,15 @@ def test_what_a_sender_wrote_before_is_found_in_the_list_where_it_stands(cast: C
     for words, subject in (("1 mail of this sender waits", waits.subject), ("1 mail of this sender was", gone.subject)):
         (link,) = re.findall(rf'<a href="([^"]+)">{words}', page)
         assert subject in desk.get(link.replace("&amp;", "&")).content.decode()
+
+
+def test_what_was_attached_is_one_press_away(cast: Cast, clock_at: datetime, incident: Incident, desk: Client):
+    link = f'<a class="number" href="/desk/incidents/{incident.number}/">{incident.shown_number}</a>'
+    mail = held(at=clock_at)
+    done = {"number": incident.number, "confirmed": "1"}
+    assert f"Attached to {link}." in desk.post(f"/desk/held/{mail.pk}/attach/", done, follow=True).content.decode()
+    waits = held(at=clock_at, sender="o&i@home.example", subject=incident.number)
+    given = {"contact": cast.owner.pk}
+    page = desk.post(f"/desk/held/{waits.pk}/belongs/", given, follow=True).content.decode()
+    assert f"1 mail: 1 added. {link}" in page
+    assert "o&amp;i@home.example belongs to" in page
