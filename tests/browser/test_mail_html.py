@@ -156,3 +156,16 @@ def test_it_fits_a_phone_and_is_white_paper_in_the_dark(drivers: Drivers, mailed
         message.get_by_role("link", name="Original mail").click()
         assert overflow(page) == 0
         assert axe_says(page) == []
+
+
+def test_the_parts_of_the_original_are_read_on_a_phone_without_scrolling(drivers: Drivers, mailed: str) -> None:
+    with drivers.person(TECHNICIAN, axe=True, viewport=PHONE) as page:
+        page.goto(f"/desk/incidents/{mailed}/")
+        page.locator(".message", has_text=TEXT).get_by_role("link", name="Original mail").click()
+        cells = page.get_by_role("table", name="Parts of the mail").get_by_role("cell")
+        expect(cells.filter(has_text="shot.png")).to_be_visible()
+        ends = cells.evaluate_all("all => all.map(cell => cell.getBoundingClientRect().right)")
+        assert max(ends) <= PHONE["width"]
+        assert cells.evaluate_all("all => all.every(cell => cell.scrollWidth <= cell.clientWidth)")
+        assert overflow(page) == 0
+        assert axe_says(page) == []
