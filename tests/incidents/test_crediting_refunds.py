@@ -181,8 +181,8 @@ def test_the_same_word_by_webhook_and_by_worker_at_once_is_one_mail(committed_ca
 def test_the_customers_row_is_locked_first(case: CreditCase, refunds: list[Refund], at: datetime):
     with CaptureQueriesContext(connection) as asked:
         settle(refunds[0], "failed", at=at + DAY)
-    locks = [query["sql"] for query in asked if query["sql"].startswith("SELECT") and " FOR " in query["sql"]]
-    tables = [lock.split(' FROM "')[1].split('"')[0] for lock in locks]
+    locks = [sql for query in asked if (sql := query["sql"].strip()).startswith("SELECT") and " UPDATE" in sql]
+    tables = [lock.partition(" FROM ")[2].split()[0].strip('"') for lock in locks]
     assert tables == [
         *("people_customer", "incidents_incident", "incidents_creditcase"),
         *("people_customer", "points_refund"),

@@ -236,7 +236,7 @@ def test_what_a_technician_made_of_a_held_mail_stays(cast: Cast, clock_at: datet
         mailed(at=clock_at, sender="stranger@x.example", subject="Hi", text=f"Words {n}") for n in range(2)
     )
     rows = {raw.pk: HeldMail.objects.get(raw_mail=raw) for raw in (attached, discarded)}
-    browser.post(reverse("desk:attach", args=[rows[attached.pk].pk]), {"number": incident.number})
+    browser.post(reverse("desk:attach", args=[rows[attached.pk].pk]), {"number": incident.number, "confirmed": "1"})
     browser.post(reverse("desk:discard", args=[rows[discarded.pk].pk]), {"key": key()})
     for row in rows.values():
         row.refresh_from_db()
