@@ -32,6 +32,7 @@ from supportdesk.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 WHITENOISE_AUTOREFRESH = True
-FILES_DIR = HOME / "files"
+# Of each process that runs tests beside others its own: what one writes is no stray of another.
+FILES_DIR = HOME / "files" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 STATIC_ROOT = HOME / "static"
 STATIC_ROOT.mkdir(exist_ok=True)

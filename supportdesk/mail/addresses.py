@@ -98,7 +98,7 @@ def _pieces(value: str) -> Iterator[tuple[str, str | None]]:
         else:
             into.append(letter)
             # Words behind an address, groups, and brackets: some read another address in them.
-            spoiled |= into is words and (letter in ":[]" or (angle is not None and letter not in " \t"))
+            spoiled |= into is words and (letter in ":[])>" or (angle is not None and letter not in " \t"))
     # What was never closed is one broken mailbox: it must not pass for none.
     if quoted or comment or into is not words:
         yield "".join(words).strip(), "" if angle is None else "".join(angle).rstrip(",") + "<"

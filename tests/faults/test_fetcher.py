@@ -16,7 +16,7 @@ pytestmark = pytest.mark.rule("D29")
 MAILS = 25
 # The mail of a lot at which it dies; how many are stored then, and how many are marked.
 STEPS = {
-    "fetcher: inserted, not committed": (3, 1, 0),
+    "fetcher: inserted, not committed": (3, 2, 0),
     "fetcher: stored, not put away": (fetching.AT_ONCE, fetching.AT_ONCE, 0),
     "fetcher: put away": (0, fetching.AT_ONCE, fetching.AT_ONCE),
 }
