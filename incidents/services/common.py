@@ -25,7 +25,7 @@ from incidents.statuses import FINISHED, Act, Status
 from supportdesk.people.models import Contact, User
 from supportdesk.people.services import lock_customer
 from supportdesk.policy import POLICY
-from supportdesk.rows import M, add, columns, fetch, made
+from supportdesk.rows import M, columns, fetch, made
 
 logger = logging.getLogger(__name__)
 
@@ -155,9 +155,9 @@ def note_step(
     data: Mapping[str, Any] | None = None,
 ) -> TimelineEntry:
     """Writes one step into the timeline: ids and codes, never a name or a text (D10, D34)."""
-    step = TimelineEntry(incident=incident, code=code, at=at, user=user, contact=contact, data=dict(data or {}))
-    add(step)
-    return step
+    return TimelineEntry.objects.create(
+        incident=incident, code=code, at=at, user=user, contact=contact, data=dict(data or {})
+    )
 
 
 def set_status(incident: Incident, status: Status, *, at: datetime) -> None:

@@ -33,7 +33,6 @@ from supportdesk.mail.clean_html import says_more
 from supportdesk.mail.models import RawMail
 from supportdesk.people.models import Contact, User
 from supportdesk.policy import POLICY
-from supportdesk.rows import add, write
 
 Outcome = Literal["added", "request", "too_late"]
 # What a customer's message may change.
@@ -81,7 +80,7 @@ def customer_message(
     before = message_before(key, incident_id=incident.pk, text=text, kind=MessageKind.CUSTOMER, files=files)
     if before is not None:
         return Added(message=before, outcome=_outcome_before(incident, before))
-    message = Message(
+    message = Message.objects.create(
         incident=incident,
         kind=MessageKind.CUSTOMER,
         via=via,
@@ -94,7 +93,6 @@ def customer_message(
         key=key,
         raw_mail=raw_mail,
     )
-    add(message)
     attach(tokens=files, message=message, contact=contact)
     if raw_mail is not None and files:
         hush_repeated(message)
@@ -102,7 +100,7 @@ def customer_message(
     asked = incident.reopen_asked_at is not None
     outcome = _effect_of_customer(incident, contact=contact, at=at)
     incident.last_at = max(incident.last_at, at)
-    write(incident, _BY_CUSTOMER)
+    incident.save(update_fields=_BY_CUSTOMER)
     asks = outcome == "request" and not asked
     told = owner_or_everyone(incident.owner) if asks else owner_alone(incident.owner)
     if by is None and any(user.pk == contact.user_id for user in told):

@@ -18,7 +18,6 @@ from supportdesk.mail.models import MailDoor, OutgoingMail
 from supportdesk.mail.outgoing import can_be_mailed
 from supportdesk.people.models import User
 from supportdesk.policy import POLICY
-from supportdesk.rows import add_all
 
 # How far back a run looks for mail that could not be sent: longer than any pause of the schedule that is not seen.
 FAILURES_SINCE = timedelta(days=1)
@@ -60,12 +59,13 @@ def notify(
         wanted = {pk: way for pk, way in wanted.items() if not (way.on_page and pk in knowing)}
     about = dict(data or {})
     # Whatever tells the same at once neither fails nor doubles it.
-    add_all(
+    Notice.objects.bulk_create(
         [
             Notice(user_id=pk, code=code.value, incident=incident, at=at, key=key, data=about)
             for pk, way in sorted(wanted.items())
             if way.on_page
-        ]
+        ],
+        ignore_conflicts=True,
     )
     readers = [told[pk] for pk, way in sorted(wanted.items()) if way.by_mail and code not in DIGESTED]
     mails.staff_notices(code, incident=incident, to=readers, key=key, data=about, at=at)

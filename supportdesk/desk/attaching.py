@@ -13,7 +13,7 @@ from incidents import held as reading
 from incidents import queue as queues
 from incidents.inbound import attach_held
 from incidents.numbers import typed
-from supportdesk.desk.held import one
+from supportdesk.desk.held import one, render_opened
 from supportdesk.desk.held_words import attempt, linked
 from supportdesk.people.doors import DeskRequest, door, signed_in
 
@@ -28,8 +28,8 @@ def attach(request: DeskRequest, pk: int) -> HttpResponse:
     if held.settled_at is not None and request.method == "GET":
         return redirect("desk:held_one", held.pk)
     if incident is None:
-        messages.warning(request, _("No incident has this ticket number. The mail is still held."), extra_tags="soon")
-        return redirect("desk:held_one", held.pk)
+        missed = _("No incident has this ticket number. The mail is still held.")
+        return render_opened(request, held, missed=missed, typed=given.get("number", "")[:100])
     refused = None
     if request.method == "POST":
         contact = given.get("contact", "")

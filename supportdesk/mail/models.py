@@ -191,8 +191,8 @@ class MailDoor(models.Model):
     told_at = models.DateTimeField(_("told"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("mail door")
-        verbose_name_plural = _("mail doors")
+        verbose_name = _("way of mail")
+        verbose_name_plural = _("ways of mail")
         ordering: ClassVar[list[str]] = ["name"]
 
     def __str__(self) -> str:

@@ -29,7 +29,6 @@ from supportdesk.mail.texts import message_ids, one_line, storable
 from supportdesk.mail.tokens import bounce_address
 from supportdesk.mail.wake import wake
 from supportdesk.policy import POLICY
-from supportdesk.rows import add
 
 logger = logging.getLogger(__name__)
 
@@ -150,12 +149,14 @@ def queue_mail(
         give_up_at=at + timedelta(days=POLICY.outbox_days),
     )
     # A second key, from a parallel transaction too, neither fails nor aborts this one.
-    if not add(mail, unless_there=True):
-        return OutgoingMail.objects.get(key=key)
+    OutgoingMail.objects.bulk_create([mail], ignore_conflicts=True)
+    kept = OutgoingMail.objects.get(key=key)
+    if kept.message_id != mail.message_id:
+        return kept
     if files:
         OutgoingFile.objects.bulk_create(
             OutgoingFile(
-                mail=mail,
+                mail=kept,
                 stored=file.stored,
                 name=file.name,
                 size=file.size,
@@ -167,7 +168,7 @@ def queue_mail(
     # Whoever writes many wakes the worker once, by itself.
     if not bulk:
         transaction.on_commit(wake_deliverer, robust=True)
-    return mail
+    return kept
 
 
 def wake_deliverer() -> None:

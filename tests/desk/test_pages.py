@@ -221,9 +221,10 @@ def test_held_mail_is_attached_by_its_number_or_put_away(
     assert "no contact has this address" in page
     attach = f"/desk/held/{mail.pk}/attach/"
     for wrong in ("", "995", "x", "9" * 300, "\x00"):
-        assert "No incident has this ticket number. The mail is still held." in told(
-            desk.post(attach, {"number": wrong}, follow=True)
-        )
+        missed = desk.post(attach, {"number": wrong})
+        assert missed.status_code == 422
+        assert "No incident has this ticket number. The mail is still held." in told(missed)
+        assert f'value="{wrong[:100]}"' in missed.content.decode() or "\0" in wrong
     answer = desk.post(attach, {"number": f"#{grouped(incident.number)} ", "confirmed": "1"}, follow=True)
     assert "Attached to" in told(answer)
     assert incident.messages.filter(text="From my private address").count() == 1

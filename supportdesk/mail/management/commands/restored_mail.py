@@ -16,7 +16,7 @@ SHOWN = 200
 class Command(BaseCommand):
     help = (
         "Lists the mails that waited in a restored database: the dump does not know which of them went out since. "
-        "With --send they go out; with --leave they stay failed. Single ones: Mail doors in Django admin."
+        "With --send they go out; with --leave they stay failed. Single ones: Ways of mail in Django admin."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
