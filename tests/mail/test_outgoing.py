@@ -352,3 +352,16 @@ def test_an_admin_sees_what_failed_and_tries_it_again(
     assert deliver(clock.now()) == 1
     mail.refresh_from_db()
     assert site_admin.state(mail) == "sent"
+
+
+@pytest.mark.rule("D30")
+def test_the_late_outcome_of_an_old_claim_touches_nothing_of_the_new_one(db: None, at: datetime):
+    """While the second worker sends: the first one's failure must not free the mail for a third."""
+    queue(at)
+    first, second = outgoing._claim(at), outgoing._claim(at + LEASE)
+    assert first is not None
+    assert second is not None
+    assert not outgoing._record(first, next_try_at=at, last_error="late")
+    mail = OutgoingMail.objects.get()
+    assert (mail.fence, mail.claimed_until, mail.last_error) == (2, second.claimed_until, "")
+    assert outgoing._record(second, sent_at=at + LEASE)
