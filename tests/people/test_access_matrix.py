@@ -85,7 +85,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk:held_belongs": (DESK_ACT, "302 404 404 404 404 404"),
     "desk:held_block": (DESK_ACT, "302 404 404 404 302 302"),
     # Without a ticket number there is nothing to show.
-    "desk:attach": ("302 404 404 404 302 302", "302 404 404 404 302 302"),
+    "desk:attach": ("302 404 404 404 422 422", "302 404 404 404 422 422"),
     "desk:discard": (DESK_ACT, "302 404 404 404 302 302"),
     "desk:notices": DESK_PAGE,
     "desk:notices_read": (DESK_ACT, "302 404 404 404 302 302"),
